@@ -160,9 +160,9 @@ class Writer:
 def stamp(value: Any, constant: Constant) -> Any:
     """Return what is equal to an earlier stamp as long as `Writer` would write `value` as it did then.
 
-    It takes a fraction of the time of writing. Of attributes in `constant` the identities count, so who keeps the
-    stamp keeps the values too (`Writer.kept`). Anything but objects, dictionaries, lists and plain values is
-    unequal to everything. `value` must not hold itself.
+    It takes a fraction of the time of writing. Of attributes in `constant` the identities count; the stamp holds
+    the values too, so that no other value takes over the identity of one. Anything but objects, dictionaries,
+    lists and plain values is unequal to everything. `value` must not hold itself.
     """
     kind = type(value)
     if kind in (str, int, type(None), dt.datetime):
@@ -177,7 +177,9 @@ def stamp(value: Any, constant: Constant) -> Any:
     if kind.__module__.startswith(_OURS) and hasattr(value, "__dict__") and not isinstance(value, dict | list):
         named = constant.get(kind.__name__, frozenset())
         return value, [
-            (k, list(v), list(map(id, list(v.values())))) if k in named else (k, stamp(v, constant))
+            (k, [(key, id(item), item) for key, item in list(v.items())])
+            if k in named
+            else (k, stamp(v, constant))
             for k, v in list(vars(value).items())
         ]
     return object()

@@ -42,16 +42,20 @@ def _s3(backend: Any, _state: State, _context: Context) -> None:
             del backend.buckets[name]
 
 
-def _glue(backend: Any, _state: State, _context: Context) -> None:
+def _glue(backend: Any, _state: State, context: Context) -> None:
     from moto.core.utils import utcnow
 
     from local_mock.glue.models import ACTIVE
+    from local_mock.glue.runner import committed_bookmark
 
     for job in backend.jobs.values():
+        vars(job).setdefault("bookmark", {})  # a job that a version without bookmarks has kept
         for run in job.job_runs:
             if run.status in ACTIVE:
                 run.status, run.error_message = "FAILED", LOST
                 run.completed_on = run.modified_on = utcnow()
+                if (bookmark := committed_bookmark(context, run.job_run_id)) is not None:
+                    job.keep_bookmark(run, bookmark)
     for crawler in backend.crawlers.values():
         for crawl in crawler.crawls:
             if crawl.end_time is None:
@@ -79,6 +83,8 @@ def _machines(backend: Any, _state: State, context: Context) -> None:
 def _sagemaker(backend: Any, context: Context) -> None:
     from moto.core.utils import utcnow
 
+    from local_mock.sagemaker.pipelines.models import PipelineExecution
+
     ends: dict[str, Callable[[Any], None]] = {
         "training_jobs": lambda job: job.move("Failed", LOST, status="Failed", reason=LOST),
         "transform_jobs": lambda job: job.end("Failed", LOST),
@@ -93,8 +99,10 @@ def _sagemaker(backend: Any, context: Context) -> None:
             job.hyper_parameter_tuning_job_status, job.failure_reason = "Failed", LOST
             job.hyper_parameter_tuning_end_time = job.last_modified_time = utcnow()
     for pipeline in backend.pipelines.values():
-        for execution in pipeline.pipeline_executions.values():
-            if not execution.ended:
+        for arn, execution in pipeline.pipeline_executions.items():
+            if not isinstance(execution, PipelineExecution):
+                pipeline.pipeline_executions[arn] = PipelineExecution.adopt(pipeline, execution)
+            elif not execution.ended:
                 execution.lose(LOST)
     for endpoint in backend.endpoints.values():
         _host(endpoint, backend, context)

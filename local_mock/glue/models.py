@@ -31,7 +31,7 @@ from local_mock.glue.catalog import apply, folders, policy_of
 from local_mock.glue.crawl import CrawlStopped, Discovery, Target, discover
 from local_mock.glue.footers import Footers
 from local_mock.glue.logs import LogShipper, put_lines
-from local_mock.glue.runner import JobProcess, JobSetupError, RunOutcome, RunSpec
+from local_mock.glue.runner import JobProcess, JobSetupError, RunOutcome, RunSpec, committed_bookmark
 from local_mock.glue.spark_catalog import describe as describe_catalog
 from local_mock.glue.spark_catalog import is_wanted
 
@@ -142,7 +142,7 @@ class JobRun:
         retry = outcome.state == "FAILED" and self.attempt < (self.job.max_retries or 0)
         # The retry is there before this run is seen to have failed, so that nothing can slip in between.
         following = JobRun(self.job, self._options, previous=self) if retry else None
-        bookmark = self._execution.bookmark() if self._execution else None
+        bookmark = committed_bookmark(get_context(), self.job_run_id)
         with change("glue"), self._lock:
             if bookmark is not None:
                 self.job.keep_bookmark(self, bookmark)

@@ -28,7 +28,7 @@ from local_mock.glue import class_archive, java, spark
 from local_mock.keys import split_uri
 from local_mock.process import Child, ChildResult
 
-__all__ = ["JobProcess", "JobSetupError", "RunOutcome", "RunSpec", "script_arguments"]
+__all__ = ["JobProcess", "JobSetupError", "RunOutcome", "RunSpec", "committed_bookmark", "script_arguments"]
 
 _BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
 _LIBRARY = Path(__file__).with_name("job_library")  # `awsglue`, for the job to import
@@ -87,12 +87,26 @@ def script_arguments(spec: RunSpec) -> list[str]:
     return [word for key, value in given.items() for word in (key, str(value))]
 
 
+def committed_bookmark(context: Context, run_id: str) -> dict[str, dict[str, str]] | None:
+    """Return the bookmark that a run has committed, None without one."""
+    path = _folder_of(context, run_id) / "bookmark.json"
+    try:
+        committed: dict[str, dict[str, str]] = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return None
+    return committed
+
+
+def _folder_of(context: Context, run_id: str) -> Path:
+    return context.state_dir / "glue" / run_id
+
+
 class JobProcess:
     """The process of one run."""
 
     def __init__(self, spec: RunSpec, context: Context) -> None:
         self.spec = spec
-        self.folder = context.state_dir / "glue" / spec.run_id
+        self.folder = _folder_of(context, spec.run_id)
         self.output_log = self.folder / "output.log"
         self.error_log = self.folder / "error.log"
         self._work = self.folder / "work"
@@ -149,14 +163,6 @@ class JobProcess:
                 class_archive.make_once(class_archive.archive(os.environ), self._write_archive)
             return RunOutcome("SUCCEEDED")
         return RunOutcome("FAILED", self._message(result.returncode))
-
-    def bookmark(self) -> dict[str, dict[str, str]] | None:
-        """Return the bookmark that the run has committed, None without one."""
-        try:
-            committed: dict[str, dict[str, str]] = json.loads((self.folder / "bookmark.json").read_text("utf-8"))
-        except FileNotFoundError:
-            return None
-        return committed
 
     def stop(self) -> None:
         """End the process and all that it started."""

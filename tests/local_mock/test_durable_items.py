@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -113,3 +114,17 @@ def test_values_that_are_written_differently_have_other_stamps() -> None:
     assert all(a != b for n, a in enumerate(stamps) for b in stamps[n + 1 :])
     assert stamp({"a": [1, {"b": None}]}, CONSTANT) == stamp({"a": [1, {"b": None}]}, CONSTANT)
     assert stamp(b"0", CONSTANT) != stamp(b"0", CONSTANT)
+
+
+def test_a_stamp_is_not_equal_after_a_value_took_the_place_of_one_that_is_gone() -> None:
+    from moto.glue.models import FakeTable
+
+    from local_mock.durable.graph import stamp
+
+    table = FakeTable.__new__(FakeTable)
+    for _ in range(100):
+        table.partitions = {"p": SimpleNamespace()}
+        before = stamp(table, CONSTANT)
+        table.partitions["p"] = None
+        table.partitions["p"] = SimpleNamespace()  # in CPython at the address of the former one, if that is free
+        assert stamp(table, CONSTANT) != before

@@ -1,9 +1,11 @@
-"""A catalog that an earlier version has written, as one document, is read and then kept database by database."""
+"""What an earlier version has written is read: a catalog of one document, jobs, executions of pipelines."""
 
 from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -31,3 +33,34 @@ def test_databases_of_an_earlier_version_are_read(tmp_path: Path, monkeypatch: p
         assert f"glue/{account}/{region}/lake" in names
     finally:
         del backends[account]
+
+
+def test_what_an_earlier_version_kept_has_the_attributes_of_this_one() -> None:
+    from moto.sagemaker.models import FakePipelineExecution
+
+    from local_mock.durable import restart
+    from local_mock.glue.models import ExecutingJob
+
+    arn = "arn:aws:sagemaker:us-east-1:123456789012:pipeline/p/execution/abc"
+    kept = FakePipelineExecution(arn, "shown", [], "", {}, "{}", "token")
+    pipeline: Any = SimpleNamespace(
+        pipeline_name="p", arn=arn.partition("/execution")[0], role_arn="role", parallelism_configuration=None,
+        pipeline_definition="{}", pipeline_executions={arn: kept},
+    )  # fmt: skip
+    empty: dict[str, dict[str, Any]] = {
+        name: {} for name in (
+            "training_jobs", "transform_jobs", "processing_jobs", "hyper_parameter_tuning_jobs", "endpoints")
+    }  # fmt: skip
+    restart._sagemaker(SimpleNamespace(pipelines={"p": pipeline}, **empty), SimpleNamespace())  # type: ignore[arg-type]
+    execution = pipeline.pipeline_executions[arn]
+    assert (execution.id, execution.ended, execution.steps) == ("abc", True, {})
+    shown = execution.description()
+    assert shown["PipelineExecutionArn"] == arn
+    assert shown["PipelineExecutionDisplayName"] == "shown"
+    assert shown["CreationTime"] == kept.creation_time
+
+    job = ExecutingJob.__new__(ExecutingJob)
+    job.name, job.job_runs = "j", []
+    glue: Any = SimpleNamespace(jobs={"j": job}, crawlers={})
+    restart._glue(glue, SimpleNamespace(), SimpleNamespace())  # type: ignore[arg-type]
+    assert job.bookmark_entry()["Run"] == 0

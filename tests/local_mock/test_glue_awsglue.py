@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from botocore.exceptions import ClientError
 from glue_lab import Jobs
 
 from etholake.settings import Settings
-from local_mock.glue.job_library.awsglue import formats, utils
+from local_mock.glue.job_library.awsglue import formats, sources, utils
 from local_mock.glue.job_library.awsglue.bookmarks import Bookmarks, S3Object
 
 ARGUMENTS = ["job.py", "--JOB_NAME", "j", "--JOB_ID", "j_1", "--JOB_RUN_ID", "jr_1", "--job-bookmark-option"]
@@ -91,6 +92,23 @@ def test_a_commit_lasts_even_if_the_run_fails_later_and_can_be_reset(jobs: Jobs)
     assert "does not support --job-bookmark-from" in refused["ErrorMessage"]
 
 
+def test_a_commit_outlives_the_server_that_ran_the_job(tmp_path: Path) -> None:
+    from local_mock.durable import restart
+    from local_mock.glue.models import ExecutingJob
+
+    run = SimpleNamespace(status="RUNNING", job_run_id="jr_1", attempt=0)
+    job = ExecutingJob.__new__(ExecutingJob)
+    job.name, job.job_runs, job.bookmark = "j", [run], {}
+    folder = tmp_path / "glue" / "jr_1"
+    folder.mkdir(parents=True)
+    Bookmarks("job-bookmark-enable", {"source": {"s3://b/0": "T"}}, folder / "bookmark.json").commit()
+    assert [path.name for path in folder.iterdir()] == ["bookmark.json"]
+    glue: Any = SimpleNamespace(jobs={"j": job}, crawlers={})
+    restart._glue(glue, SimpleNamespace(), SimpleNamespace(state_dir=tmp_path))  # type: ignore[arg-type]
+    assert run.status == "FAILED"
+    assert json.loads(job.bookmark_entry()["JobBookmark"]) == {"source": {"s3://b/0": "T"}}
+
+
 # --- formats ----------------------------------------------------------------------------------------------
 def test_options_that_would_not_be_followed_are_refused() -> None:
     assert formats.reader("csv", {"separator": "|", "withHeader": True, "quoteChar": -1})[1]["sep"] == "|"
@@ -104,6 +122,23 @@ def test_options_that_would_not_be_followed_are_refused() -> None:
     table = {"Name": "t", "StorageDescriptor": {"SerdeInfo": {"SerializationLibrary": "a.GrokSerDe"}}}
     with pytest.raises(NotImplementedError, match=r"the table t \(SerDe GrokSerDe"):
         formats.table_format(table)
+
+
+def test_a_path_of_s3_is_taken_to_the_letter_and_a_pattern_is_refused() -> None:
+    requests: list[dict[str, str]] = []
+
+    class Listing:
+        def get_paginator(self, _: str) -> Listing:
+            return self
+
+        def paginate(self, **request: str) -> list[dict[str, Any]]:
+            requests.append(request)
+            return []
+
+    sources._objects(Listing(), "s3://b/a#1/", recurse=False)
+    assert requests == [{"Bucket": "b", "Prefix": "a#1/"}]
+    with pytest.raises(NotImplementedError, match=r"the pattern 's3://b/\*/' as a path"):
+        sources._objects(Listing(), "s3://b/*/", recurse=False)
 
 
 # --- Spark ------------------------------------------------------------------------------------------------

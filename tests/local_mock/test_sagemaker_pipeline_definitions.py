@@ -61,7 +61,7 @@ def definition() -> dict[str, Any]:
 def test_a_definition_is_read_with_the_steps_of_its_branches() -> None:
     parsed = parse_definition(json.dumps(definition()))
     assert list(parsed.steps) == ["Train", "Evaluate", "Check", "Good"]
-    assert parsed.steps["Good"].branch == ("Check", "true")
+    assert parsed.steps["Good"].branch == ("Check", "True")
     assert parsed.steps["Evaluate"].files == {"Report": ("metrics", "report.json")}
 
 
@@ -118,6 +118,13 @@ REFUSED: Mapping[str, tuple[Change, str]] = {
     "cache without a duration": (
         lambda d: steps(d, "Train").update(CacheConfig={"Enabled": True, "ExpireAfter": "a month"}),
         "must be a duration such as P4DT12H, but got 'a month'"),
+    "kind of CacheConfig": (
+        lambda d: steps(d, "Train").update(CacheConfig=[1]), "a value of another kind than it must have"),
+    "duration that no clock has": (
+        lambda d: steps(d, "Train").update(CacheConfig={"Enabled": True, "ExpireAfter": "P99999999999D"}),
+        "a value of another kind than it must have"),
+    "name that is a list": (
+        lambda d: d["Parameters"][0].update(Name=["x"]), "a value of another kind than it must have"),
     "MLflow": (lambda d: d.update(MlflowConfig={"MlflowResourceArn": "x"}), "does not support MlflowConfig"),
 }  # fmt: skip
 
@@ -137,6 +144,8 @@ def test_a_text_that_is_no_definition_is_refused() -> None:
         parse_definition("{")
     with pytest.raises(part("errors").InvalidRequestError, match="Expecting start of Json Object"):
         parse_definition("[]")
+    with pytest.raises(part("errors").InvalidRequestError, match="nested too deeply"):
+        parse_definition("[" * 100_000)
 
 
 def test_values_of_parameters_have_their_types() -> None:

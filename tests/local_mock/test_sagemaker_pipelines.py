@@ -185,7 +185,7 @@ def test_steps_run_as_jobs_in_the_order_of_what_they_refer_to(lab: Lab, pipeline
     assert list(steps)[:3] == ["Train", "Evaluate", "Check"]
     assert set(steps) == {"Train", "Evaluate", "Check", "Register", "Make", "Transform"}
     assert {run["StepStatus"] for run in steps.values()} == {"Succeeded"}
-    assert steps["Check"]["Metadata"] == {"Condition": {"Outcome": "true"}}
+    assert steps["Check"]["Metadata"] == {"Condition": {"Outcome": "True"}}
     identity = good.rpartition("/")[2]
     job = steps["Train"]["Metadata"]["TrainingJob"]["Arn"].rpartition("/")[2]
     assert job.startswith(f"pipelines-{identity}-Train-")
@@ -214,6 +214,10 @@ def test_the_other_branch_fails_the_execution_with_its_message(lab: Lab, pipelin
     assert steps["Refuse"]["Metadata"] == {"Fail": {"ErrorMessage": "The error is 3.0"}}
     values = lab.sagemaker.list_pipeline_parameters_for_execution(PipelineExecutionArn=arn)["PipelineParameters"]
     assert values == [{"Name": "Instances", "Value": "1"}, {"Name": "Factor", "Value": "5"}]
+    first = lab.sagemaker.list_pipeline_parameters_for_execution(PipelineExecutionArn=arn, MaxResults=1)
+    assert (first["PipelineParameters"], first["NextToken"]) == (values[:1], "1")
+    with pytest.raises(ClientError, match="Not supported by local_mock: PipelineVersionId"):
+        lab.sagemaker.describe_pipeline(PipelineName=pipeline, PipelineVersionId=1)
 
 
 def test_a_cached_step_takes_over_what_the_same_arguments_gave(lab: Lab, pipeline: str, good: str) -> None:

@@ -81,6 +81,17 @@ def parse_definition(text: str) -> Definition:
         content = json.loads(text)
     except ValueError as err:
         raise refuse(f"It is no JSON: {err}.") from err
+    except RecursionError as err:
+        raise refuse("It is nested too deeply.") from err
+    try:
+        return _definition(content)
+    except RecursionError as err:
+        raise refuse("It is nested too deeply.") from err
+    except (AttributeError, OverflowError, TypeError, ValueError) as err:  # a list in the place of a name, …
+        raise refuse(f"A member has a value of another kind than it must have: {err}.") from err
+
+
+def _definition(content: Any) -> Definition:
     if not isinstance(content, dict):
         raise refuse("Expecting start of Json Object.")
     _check_members(content, _TOP, "the definition")
@@ -128,7 +139,7 @@ def _collect(items: Iterable[Any], branch: tuple[str, str] | None, steps: dict[s
             raise refuse(f"Duplicate step name '{step.name}'.")
         steps[step.name] = step
         if step.type == CONDITION:
-            for member, outcome in (("IfSteps", "true"), ("ElseSteps", "false")):
+            for member, outcome in (("IfSteps", "True"), ("ElseSteps", "False")):
                 inner = _list(step.arguments.get(member), f"{member} of step '{step.name}'")
                 _collect(inner, (step.name, outcome), steps)
 

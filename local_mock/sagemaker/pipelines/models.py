@@ -89,6 +89,13 @@ class PipelineExecution(FakePipelineExecution):
         self.steps: dict[str, StepRun] = {}
         self.runner: Any = None
 
+    @classmethod
+    def adopt(cls, pipeline: Any, kept: FakePipelineExecution) -> PipelineExecution:
+        """Return an execution that an earlier version has kept: moto's, which succeeded without a step."""
+        made = cls(pipeline, {"ClientRequestToken": kept.client_request_token})
+        made.__dict__.update(vars(kept), id=kept.arn.rpartition("/")[2])
+        return made
+
     @property
     def ended(self) -> bool:
         return self.pipeline_execution_status not in {"Executing", "Stopping"}

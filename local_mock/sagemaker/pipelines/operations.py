@@ -16,7 +16,7 @@ from local_mock.sagemaker.errors import InvalidRequestError
 from local_mock.sagemaker.models import filled
 from local_mock.sagemaker.pipelines.definition import Definition, parse_definition
 from local_mock.sagemaker.pipelines.models import PipelineExecution
-from local_mock.sagemaker.pipelines.pages import page_of, within
+from local_mock.sagemaker.pipelines.pages import cut, page_of, within
 from local_mock.sagemaker.pipelines.parameters import values_of
 from local_mock.sagemaker.pipelines.run import PipelineRun
 
@@ -24,7 +24,7 @@ __all__ = ["OPERATIONS"]
 
 _NOT_SUPPORTED = (
     "SelectiveExecutionConfig", "PipelineVersionId", "PipelineVersionAlias", "PipelineVersionAliases",
-    "MlflowExperimentName",
+    "MlflowExperimentName", "ManagedBy",
 )  # fmt: skip
 
 
@@ -137,6 +137,7 @@ def update_pipeline(self: Any) -> ActionResult:
 
 def describe_pipeline(self: Any) -> ActionResult:
     """Describe a pipeline as moto does, without empty members."""
+    _refuse_unsupported(self.params)
     return ActionResult(filled(self.sagemaker_backend.describe_pipeline(_pipeline(self).pipeline_name)))
 
 
@@ -152,6 +153,7 @@ def delete_pipeline(self: Any) -> ActionResult:
 def list_pipelines(self: Any) -> ActionResult:
     """List pipelines: filtered, sorted and paged as requested."""
     request = self.params
+    _refuse_unsupported(request)
     prefix = request.get("PipelineNamePrefix") or ""
     pipelines = [p for p in self.sagemaker_backend.pipelines.values() if p.pipeline_name.startswith(prefix)]
     orders = {"CreationTime": "creation_time", "Name": "pipeline_name"}
@@ -201,12 +203,10 @@ def _launch(response: Any, pipeline: Any, execution: PipelineExecution, definiti
 def stop_pipeline_execution(self: Any) -> ActionResult:
     """Start no further step and stop the jobs of those that run; refused if the execution has ended."""
     _, execution = _execution(self)
-    if execution.ended:
+    if execution.ended or not execution.runner.stop():
         raise PipelineConflictError(
             f"Pipeline execution '{execution.arn}' is {execution.pipeline_execution_status} and cannot be stopped."
         )
-    execution.become("Stopping")
-    execution.runner.stop()
     return ActionResult({"PipelineExecutionArn": execution.arn})
 
 
@@ -261,9 +261,9 @@ def list_pipeline_parameters_for_execution(self: Any) -> ActionResult:
     definition = parse_definition(execution.pipeline_definition_for_execution)
     given = {item["Name"]: item["Value"] for item in execution.pipeline_parameters}
     defaults = {name: str(p.default) for name, p in definition.parameters.items() if p.default is not None}
-    return ActionResult(
-        {"PipelineParameters": [{"Name": n, "Value": v} for n, v in {**defaults, **given}.items()]}
-    )
+    parameters = [{"Name": name, "Value": value} for name, value in {**defaults, **given}.items()]
+    page, token = cut(parameters, self.params)
+    return ActionResult({"PipelineParameters": page} | token)
 
 
 OPERATIONS = (

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from local_mock.sagemaker.errors import InvalidRequestError
 
-__all__ = ["page_of", "within"]
+__all__ = ["cut", "page_of", "within"]
 
 MAX_RESULTS = 100
+_TOKEN = re.compile(r"[0-9]{1,9}")
 
 
 def within(items: Iterable[Any], request: Mapping[str, Any]) -> list[Any]:
@@ -31,14 +33,22 @@ def page_of(
     """
     by = _choice(request, "SortBy", list(orders))
     order = _choice(request, "SortOrder", ["Descending", "Ascending"])
-    size = request.get("MaxResults", MAX_RESULTS)
-    if not 1 <= size <= MAX_RESULTS:
-        raise InvalidRequestError(f"MaxResults must be 1 to {MAX_RESULTS}, but got {size}.")
     items = sorted(items, key=lambda item: getattr(item, orders[by]))  # equal ones keep their order
     if order == "Descending":
         items.reverse()
+    return cut(items, request)
+
+
+def cut(items: list[Any], request: Mapping[str, Any]) -> tuple[list[Any], dict[str, str]]:
+    """Return the page of items that have their order, and the member with the token of the next page.
+
+    Raises InvalidRequestError.
+    """
+    size = request.get("MaxResults", MAX_RESULTS)
+    if not 1 <= size <= MAX_RESULTS:
+        raise InvalidRequestError(f"MaxResults must be 1 to {MAX_RESULTS}, but got {size}.")
     text = request.get("NextToken") or "0"
-    if not text.isdigit() or int(text) > len(items):
+    if not _TOKEN.fullmatch(text) or int(text) > len(items):
         raise InvalidRequestError(f"Invalid pagination token '{text}'.")
     end = int(text) + size
     return items[int(text) : end], {"NextToken": str(end)} if end < len(items) else {}

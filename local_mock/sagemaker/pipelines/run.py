@@ -49,6 +49,7 @@ class PipelineRun:
         self._execution, self._definition, self._values = execution, definition, values
         self._siblings, self._context, self._region = siblings, context, region
         self._waits = {name: predecessors(step) for name, step in definition.steps.items()}
+        self._lock = threading.Lock()  # an execution that has ended must not become Stopping
         self._stop = threading.Event()
         self._ended: queue.SimpleQueue[str] = queue.SimpleQueue()
 
@@ -56,9 +57,14 @@ class PipelineRun:
         name = f"pipeline-{self._execution.id}"
         threading.Thread(target=self._run, name=name, daemon=True).start()
 
-    def stop(self) -> None:
-        """Start no further step, and stop the jobs of those that run."""
+    def stop(self) -> bool:
+        """Start no further step, and stop the jobs of those that run. Return False if the execution has ended."""
+        with self._lock:
+            if self._execution.ended:
+                return False
+            self._execution.become("Stopping")
         self._stop.set()
+        return True
 
     # --- the execution ----------------------------------------------------------------------------------------
     def _run(self) -> None:
@@ -69,7 +75,7 @@ class PipelineRun:
         except Exception as err:
             _log.exception("pipeline execution %s", self._execution.arn)
             status, reason = "Failed", f"InternalServerError: {type(err).__name__}: {err}"
-        with change("sagemaker"):
+        with change("sagemaker"), self._lock:
             self._execution.become(status, reason)
 
     def _run_steps(self) -> None:

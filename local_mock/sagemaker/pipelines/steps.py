@@ -49,7 +49,7 @@ def job_name(execution_id: str, step: Step, prefix: str) -> str:
 
 def decide(step: Step, run: StepRun, scope: StepScope) -> str:
     """Evaluate a Condition step; return its status."""
-    outcome = as_text(all(conditions.holds(each, scope) for each in step.arguments.get("Conditions") or []))
+    outcome = str(all(conditions.holds(each, scope) for each in step.arguments.get("Conditions") or []))
     run.properties = {"Outcome": outcome}
     run.metadata = {"Condition": {"Outcome": outcome}}
     return "Succeeded"

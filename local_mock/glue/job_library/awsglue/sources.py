@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 from . import bookmarks
 from .bookmarks import S3Object
@@ -28,11 +27,12 @@ def _client(service: str) -> Any:
 
 def _objects(s3: Any, uri: str, *, recurse: bool) -> list[S3Object]:
     """Return the objects at or under a path, but none whose name begins with ``_`` or ``.``, sorted by key."""
-    parts = urlsplit(uri)
-    prefix = parts.path.lstrip("/")
+    if set(uri) & _GLOB:
+        raise refuse(f"the pattern {uri!r} as a path")
+    bucket, _, prefix = uri.partition("://")[2].partition("/")
     folder = prefix if prefix.endswith("/") or not prefix else f"{prefix}/"
     listed = []
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=parts.netloc, Prefix=prefix):
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         for item in page.get("Contents", []):
             key = item["Key"]
             inner = key.removeprefix(folder)
@@ -40,7 +40,7 @@ def _objects(s3: Any, uri: str, *, recurse: bool) -> list[S3Object]:
                 continue
             if key.endswith("/") or any(part.startswith(("_", ".")) for part in inner.split("/")):
                 continue
-            listed.append(S3Object(f"s3://{parts.netloc}/{key}", item["LastModified"].isoformat()))
+            listed.append(S3Object(f"s3://{bucket}/{key}", item["LastModified"].isoformat()))
     return listed
 
 
