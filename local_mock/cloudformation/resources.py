@@ -223,7 +223,7 @@ KINDS: Mapping[str, Kind] = {
             delete=lambda _, p: [("delete_bucket_policy", {"Bucket": p["Bucket"]})],
             name=lambda _, p: str(p["Bucket"]),
         ),
-        # What CDK tells AWS about the template: it makes nothing there either.
+        # CDK describes a template with this resource; it makes nothing on AWS either.
         Kind("AWS::CDK::Metadata", "cloudformation", "", create=_nothing, update=_nothing, delete=_nothing),
     )
 }

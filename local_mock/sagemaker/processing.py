@@ -156,7 +156,7 @@ class ProcessingRun:
         job.end(status, reason)
 
     def _steps(self, hosts: list[ProcessingHost]) -> tuple[str, str]:
-        """(status, failure reason)."""
+        """Return (status, failure reason)."""
         data = self._context.data
         for host in hosts:
             host.prepare(data)
@@ -211,7 +211,7 @@ class ProcessingRun:
         return wait_for_all(self._children, self._end_children)
 
     def _reason(self, results: list[ChildResult]) -> str:
-        """Exit code of the host that failed, and the last lines of its log."""
+        """Return the exit code of the host that failed, and the last lines of its log."""
         ended = [n for n, r in enumerate(results) if r.returncode != 0 and not r.stopped]
         guilty = ended[0] if ended else 0
         where = f" on {self._names[guilty]}" if len(self._names) > 1 else ""

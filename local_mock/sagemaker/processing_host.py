@@ -50,7 +50,7 @@ class ProcessingHost:
             folder.mkdir(parents=True, exist_ok=True)
 
     def outputs(self) -> list[tuple[Path, Mapping[str, Any]]]:
-        """(folder, S3Output) of every output."""
+        """Return (folder, S3Output) of every output."""
         return [(self._local(i["S3Output"]["LocalPath"]), i["S3Output"]) for i in outputs_of(self._request)]
 
     def command(self) -> list[str]:

@@ -11,7 +11,18 @@ from typing import Any, Protocol
 
 from local_mock.sagemaker.errors import RunError
 
-__all__ = ["GET", "JOIN", "JSON_GET", "Segment", "ValueScope", "expressions", "follow", "parse_path", "resolve"]
+__all__ = [
+    "GET",
+    "JOIN",
+    "JSON_GET",
+    "Segment",
+    "ValueScope",
+    "as_text",
+    "expressions",
+    "follow",
+    "parse_path",
+    "resolve",
+]
 
 GET, JOIN, JSON_GET = "Get", "Std:Join", "Std:JsonGet"
 _SEGMENT = re.compile(r"\.?([A-Za-z0-9_\-]+)|\[(\d+)\]|\[['\"]([^'\"]+)['\"]\]")

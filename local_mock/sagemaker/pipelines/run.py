@@ -112,7 +112,7 @@ class PipelineRun:
         return any(run.name in waits and _matches(run, waits[run.name]) for waits in self._waits.values())
 
     def _result(self) -> tuple[str, str]:
-        """(status, failure reason)."""
+        """Return (status, failure reason)."""
         if self._stop.is_set():
             return "Stopped", ""
         failed = self._failed()

@@ -49,10 +49,10 @@ class GlueContext:
         return logging.getLogger("GlueLogger")
 
     def create_dynamic_frame_from_rdd(
-        self, data: Any, name: str, schema: Any = None, *_: Any, **__: Any
-    ) -> DynamicFrame:
+        self, data: Any, name: str, schema: Any = None, sample_ratio: Any = None, transformation_ctx: str = ""
+    ) -> Any:
         """Return the dynamic frame of an RDD."""
-        return DynamicFrame(self.spark_session.createDataFrame(data, schema), self, name)
+        return self.create_dynamic_frame.from_rdd(data, name, schema, sample_ratio)
 
     def create_dynamic_frame_from_catalog(self, *arguments: Any, **named: Any) -> Any:
         """Return the dynamic frame of a table."""
