@@ -116,8 +116,8 @@ def test_a_file_that_says_nothing_clear_is_refused(tmp_path: Path, text: str, re
 
 
 # --- heads and their losses -------------------------------------------------------------------------------
-def _gradients(tasks: tuple[str, ...], videos: list[LabelledVideo]) -> dict[str, float]:
-    """Return the sum of absolute gradients of every task's head, of one batch."""
+def _after_a_batch(tasks: tuple[str, ...], videos: list[LabelledVideo]) -> dict[str, torch.nn.Parameter]:
+    """Return the parameters that training changes, with their gradients of one batch."""
     family, config = resolve("pose_bert:smoke", {"tasks": tasks})
     data = training_data(videos)
     split = choose([annotated(v) for v in videos])
@@ -129,11 +129,24 @@ def _gradients(tasks: tuple[str, ...], videos: list[LabelledVideo]) -> dict[str,
     entries = batch.loss_mask_BTC[..., : len(data.actions)].sum()
     weight_C = torch.ones(len(data.actions))
     family.loss(network(x, batch.lab_B, batch.labeled_BC), batch, config, weight_C, entries).backward()
+    return {name: p for name, p in network.named_parameters() if family.trains(name, config)}
+
+
+def _gradients(tasks: tuple[str, ...], videos: list[LabelledVideo]) -> dict[str, float]:
+    """Return the sum of absolute gradients of every task's head, of one batch."""
     return {
         name: float(parameter.grad.abs().sum())
-        for name, parameter in network.named_parameters()
+        for name, parameter in _after_a_batch(tasks, videos).items()
         if name.startswith("tasks.") and parameter.grad is not None
     }
+
+
+@pytest.mark.parametrize("tasks", [(), TASKS])
+def test_every_parameter_that_is_trained_gets_a_gradient(tasks: tuple[str, ...]) -> None:
+    """Several processes wait for the gradients of all of them (`DistributedDataParallel`)."""
+    parameters = _after_a_batch(tasks, [valued_video(i) for i in range(1, 6)])
+    assert "head.weight" in parameters
+    assert [name for name, parameter in parameters.items() if parameter.grad is None] == []
 
 
 def test_an_unknown_value_gives_no_gradient_to_its_head() -> None:
