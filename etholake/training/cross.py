@@ -24,6 +24,7 @@ import numpy as np
 from etholake.dataset.labelled import TrainingData, lab_actions
 from etholake.dataset.split import Span, Split
 from etholake.digest import file_digest
+from etholake.errors import UsageError
 from etholake.events.types import PairScores, joined
 from etholake.models.archive import load_model
 from etholake.models.base import Model
@@ -96,8 +97,8 @@ class _Trained:
     """
 
     config: str
-    fold: int | None
     seed: int
+    fold: int | None
     model: Model
     scores: Scores
     place: str
@@ -137,7 +138,15 @@ def fit_folds(
     time that the rest takes, once every configuration has been trained. Backbones start with `weights` (see
     `fit`); configurations without one ignore them. Models that are complete are kept in
     `checkpoints`, if it is given, and are not trained again.
+
+    Raises UsageError for a configuration with tasks: the mean of several models answers none.
     """
+    for config in plan.configs:
+        if tasks := getattr(resolve(config, plan.fields(config, overrides))[1], "tasks", ()):
+            raise UsageError(
+                f"Configuration '{config}' has the tasks {', '.join(tasks)}, which are heads of one network: "
+                "train it without folds, or without tasks."
+            )
     splits = [_outside(split, test) for split in make_folds(data, plan.folds, test)]
     plan = replace(plan, folds=len(splits))
     everything = tuple(sorted((s for split in splits for s in split.test), key=_place))

@@ -23,6 +23,7 @@ from etholake.models.network_model import new_network
 from etholake.models.pose_bert.task_loss import task_losses
 from etholake.models.registry import resolve
 from etholake.stages.model import explain
+from etholake.training.cross import CrossValidationPlan, fit_folds
 from etholake.training.fit import annotated, fit
 from etholake.training.pretrain import pretrain
 from etholake.training.windows import WindowSampler
@@ -113,6 +114,12 @@ def test_a_file_that_says_nothing_clear_is_refused(tmp_path: Path, text: str, re
     file.write_text(text)
     with pytest.raises(DataError, match=reason):
         read_values(file)
+
+
+def test_folds_refuse_tasks_which_their_mean_would_not_answer(valued: TrainingData, tmp_path: Path) -> None:
+    plan = CrossValidationPlan(("boosted", "pose_bert:smoke"), 2)
+    with pytest.raises(UsageError, match="'pose_bert:smoke' has the tasks regression:weight, which are heads of"):
+        fit_folds(valued, tmp_path, plan, {"pose_bert:smoke": {"tasks": "regression:weight"}}, scratch=tmp_path)
 
 
 # --- heads and their losses -------------------------------------------------------------------------------
