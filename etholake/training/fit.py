@@ -14,6 +14,7 @@ import torch
 from etholake.dataset.labelled import LabelledVideo, TrainingData, event_seconds
 from etholake.dataset.split import AnnotatedVideo, Split, choose
 from etholake.errors import DataError
+from etholake.events.post_processing import PostProcessing
 from etholake.models.base import Model
 from etholake.models.family import Fitted, OnEpoch, TrainingContext
 from etholake.models.network_model import NetworkModel
@@ -21,6 +22,7 @@ from etholake.models.registry import FAMILIES, resolve
 from etholake.training import finetune
 from etholake.training.network import train_network
 from etholake.training.parallel import ALONE, Group
+from etholake.training.tasks import judge_tasks
 from etholake.training.validation import decide, streams
 
 __all__ = ["annotated", "fit"]
@@ -104,9 +106,8 @@ def fit(
     }
     if group.leads:
         model = fitted.model
-        report["validation"] = decide(model, data.videos, split.validation, base.post_processing if base else None)
-        if isinstance(model, NetworkModel) and "pose_windows" in report and split.validation:
-            report["streams"] = streams(model, data.videos, split.validation)
+        before = base.post_processing if base else None
+        report |= _judged(model, data, split, before)
         if not report["history"]:
             report["history"] = [_only_epoch(report["validation"], time.monotonic() - began)]
             if on_epoch:
@@ -117,10 +118,25 @@ def fit(
         model.details = report
         model.save(model_dir)
         for name, other in fitted.alternatives.items():
-            own = decide(other, data.videos, split.validation, base.post_processing if base else None)
-            other.details = {**report, "validation": own}
+            other.details = report | _judged(other, data, split, before)
             other.save(model_dir / name)
     return report
+
+
+def _judged(model: Model, data: TrainingData, split: Split, before: PostProcessing | None) -> dict[str, Any]:
+    """Fit the post-processing of a model on the validation spans, and return the figures of these spans.
+
+    They are `validation` (`decide`), and of a network `streams` if it reads pixels and key points, and `tasks` if
+    it has some.
+    """
+    validation = decide(model, data.videos, split.validation, before)
+    figures: dict[str, Any] = {"validation": validation}
+    if isinstance(model, NetworkModel):
+        if validation and model.reads_pose:
+            figures["streams"] = streams(model, data.videos, split.validation, validation["score"])
+        if model.config.asked():
+            figures["tasks"] = judge_tasks(model, data.videos, split.validation)
+    return figures
 
 
 def annotated(video: LabelledVideo) -> AnnotatedVideo:

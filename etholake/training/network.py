@@ -22,7 +22,6 @@ from etholake.models.scaler import RobustScaler
 from etholake.models.vision.pretrained import load_backbone
 from etholake.training import finetune
 from etholake.training.parallel import Group
-from etholake.training.tasks import judge_tasks
 from etholake.training.trainer import Trainer, run_fingerprint
 from etholake.training.validation import HeldOut
 from etholake.training.windows import WindowSampler
@@ -112,8 +111,6 @@ def train_network(
         **({"backbone": started} if started else {}),
         **({"pose_windows": [progress.with_pose, progress.windows]} if reads_pose else {}),
     }
-    if config.asked():
-        details["tasks"] = judge_tasks(model, data.videos, split.validation)
     return Fitted(model, progress.history, str(group.device), score_before, alternatives, details)
 
 

@@ -13,11 +13,11 @@ import torch
 from chases import BOUT, training_data, video  # type: ignore[import-not-found]
 
 from etholake.dataset.labelled import LabelledVideo, TrainingData
-from etholake.dataset.split import Split, choose, joined
+from etholake.dataset.split import Span, Split, choose, joined
 from etholake.dataset.values import Task, Value, metadata_values, read_values, tasks_of
 from etholake.errors import DataError, UsageError
 from etholake.evaluation.tasks import judge_numbers, judge_states
-from etholake.models.archive import load_model
+from etholake.models.archive import META, load_model
 from etholake.models.network_family import load_network
 from etholake.models.network_model import new_network
 from etholake.models.pose_bert.task_loss import task_losses
@@ -26,6 +26,8 @@ from etholake.stages.model import explain
 from etholake.training.cross import CrossValidationPlan, fit_folds
 from etholake.training.fit import annotated, fit
 from etholake.training.pretrain import pretrain
+from etholake.training.tasks import judge_tasks
+from etholake.training.trainer import Trainer
 from etholake.training.windows import WindowSampler
 
 TASKS = ("state:sex=male", "regression:weight", "frame_regression:chasing")
@@ -120,6 +122,19 @@ def test_folds_refuse_tasks_which_their_mean_would_not_answer(valued: TrainingDa
     plan = CrossValidationPlan(("boosted", "pose_bert:smoke"), 2)
     with pytest.raises(UsageError, match="'pose_bert:smoke' has the tasks regression:weight, which are heads of"):
         fit_folds(valued, tmp_path, plan, {"pose_bert:smoke": {"tasks": "regression:weight"}}, scratch=tmp_path)
+
+
+def test_a_second_checkpoint_has_figures_of_its_own(
+    valued: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures = iter([(0.1, 0.7, 0.9), (0.2, 0.6, 0.1)])  # the best score in epoch 2, the highest accuracy in 1
+    monkeypatch.setattr(Trainer, "_validation", lambda _self: next(figures))
+    report = fit(valued, tmp_path, "pose_bert:smoke", {**QUICK, "second_best": "accuracy"})
+    spans = [Span(**span) for span in report["split"]["validation"]]
+    for folder in (tmp_path, tmp_path / "highest_accuracy"):
+        stored = json.loads((folder / META).read_text())["tasks"]
+        assert stored == judge_tasks(load_network(folder), valued.videos, spans)
+    assert stored != report["tasks"]
 
 
 # --- heads and their losses -------------------------------------------------------------------------------
