@@ -13,10 +13,10 @@ import torch
 
 from etholake.dataset.labelled import LabelledVideo, TrainingData, event_seconds
 from etholake.dataset.split import AnnotatedVideo, Split, choose
-from etholake.errors import DataError
+from etholake.errors import DataError, UsageError
 from etholake.events.post_processing import PostProcessing
 from etholake.models.base import Model
-from etholake.models.family import Fitted, OnEpoch, TrainingContext
+from etholake.models.family import Fitted, ModelFamily, OnEpoch, TrainingContext
 from etholake.models.network_model import NetworkModel
 from etholake.models.registry import FAMILIES, resolve
 from etholake.training import finetune
@@ -73,8 +73,8 @@ def fit(
     DataError
         No video is left to train on, or nothing in the videos can be learnt.
     UsageError
-        The configuration does not exist, the family of `base` cannot be fine-tuned, or that of the configuration
-        has no backbone for `weights`.
+        The configuration does not exist, the family of `base` cannot be fine-tuned, that of the configuration has
+        no backbone for `weights`, or both `weights` and `base` are given.
     """
     split = split or choose([annotated(v) for v in data.videos], holdout)
     if not split.train:
@@ -85,6 +85,7 @@ def fit(
         config = family.replaced(base.config, overrides)  # type: ignore[attr-defined]  # such families' models have one
     else:
         family, config = resolve(config_name, overrides)
+    _check_backbone(family, config, weights, base)
     group = group or (replace(ALONE, device=torch.device("cuda")) if torch.cuda.is_available() else ALONE)
     if not (family.in_parallel or group.leads):
         return {}
@@ -137,6 +138,21 @@ def _judged(model: Model, data: TrainingData, split: Split, before: PostProcessi
         if model.config.asked():
             figures["tasks"] = judge_tasks(model, data.videos, split.validation)
     return figures
+
+
+def _check_backbone(family: ModelFamily[Any], config: Any, weights: Path | None, base: Model | None) -> None:
+    """Raise UsageError for weights or a rate of a backbone where there is none, or for weights beside a base."""
+    if weights is not None and base:
+        raise UsageError("A model that is fine-tuned brings its own weights: leave weights out.")
+    named = [
+        name for name, off in (("freeze_epochs", 0), ("backbone_lr", 1.0)) if getattr(config, name, off) != off
+    ]
+    named += ["weights"] if weights is not None else []
+    if named and not family.backbone_name(config):
+        raise UsageError(
+            f"The family '{family.name}' has no backbone that could start with given weights or be frozen: leave "
+            f"{', '.join(named)} out."
+        )
 
 
 def annotated(video: LabelledVideo) -> AnnotatedVideo:

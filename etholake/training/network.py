@@ -26,7 +26,7 @@ from etholake.training.trainer import Trainer, run_fingerprint
 from etholake.training.validation import HeldOut
 from etholake.training.windows import WindowSampler
 
-__all__ = ["check_backbone", "train_network"]
+__all__ = ["train_network"]
 
 OTHER = "other"  # the class of a family whose actions exclude each other, for none of them
 SHOWN = 2  # the sampler shows positives about so many times as often as they occur
@@ -51,10 +51,8 @@ def train_network(
     that the backbone of a new network starts with.
 
     Raises DataError if no window of the training videos has a labeled behavior of tracked animals, or if there is
-    nothing to tell apart (`_check_learnable`). Raises UsageError if the configuration or `weights` mean a backbone
-    and the family has none, and ContractError for weights that do not fit it.
+    nothing to tell apart (`_check_learnable`), and ContractError for weights that do not fit the backbone.
     """
-    check_backbone(family, config, weights)
     reads_pose = family.reads_pose(config)
     if config.require_pose and not reads_pose:
         raise UsageError(f"The family '{family.name}' reads no key points beside pixels: leave require_pose out.")
@@ -112,17 +110,6 @@ def train_network(
         **({"pose_windows": [progress.with_pose, progress.windows]} if reads_pose else {}),
     }
     return Fitted(model, progress.history, str(group.device), score_before, alternatives, details)
-
-
-def check_backbone(family: NetworkFamily[Any], config: NetworkConfig, weights: Path | None) -> None:
-    """Raise UsageError if something is said about a backbone, and the family has none."""
-    named = [name for name, off in (("freeze_epochs", 0), ("backbone_lr", 1.0)) if getattr(config, name) != off]
-    named += ["weights"] if weights is not None else []
-    if named and not family.backbone_name(config):
-        raise UsageError(
-            f"The family '{family.name}' has no backbone that could start with given weights or be frozen: leave "
-            f"{', '.join(named)} out."
-        )
 
 
 def _scaler(sampler: WindowSampler) -> RobustScaler:

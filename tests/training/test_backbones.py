@@ -143,6 +143,16 @@ def test_a_family_without_a_backbone_says_so(
         backbone_names("boosted,cnn3d:smoke", {})
 
 
+def test_weights_that_nothing_would_start_with_are_refused(
+    films: TrainingData, weights: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=r"'boosted' has no backbone .*: leave weights out"):
+        fit(films, tmp_path, "boosted", weights=weights)
+    trained(films, tmp_path / "base", {"epochs": 1, "batches_per_epoch": 1}, None)
+    with pytest.raises(UsageError, match="fine-tuned brings its own weights: leave weights out"):
+        fit(films, tmp_path, "", weights=weights, base=load_model(tmp_path / "base"))
+
+
 def test_each_family_with_a_backbone_names_the_part_that_weights_fit() -> None:
     for name in ("crop_sequence", "multitask", "slowfast"):
         family, config = resolve(f"{name}:smoke")
