@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save
 
 from etholake.dataset.labelled import TrainingData, lab_actions
 from etholake.dataset.split import Split
+from etholake.digest import bytes_digest
 from etholake.errors import DataError, UsageError
 from etholake.models.clip_input import ClipInput
 from etholake.models.config import SECOND_BEST, NetworkConfig
@@ -93,7 +95,7 @@ def train_network(
     if started:
         run += f"-{started['sha256']}"
     if base:
-        run += f"-{base.details.get('data_fingerprint')}"
+        run += f"-{_weights_digest(base)}"
     trunk_lr = config.trunk_lr if base else 1.0
     trainer = Trainer(family, model, sampler, data.videos, split, group, run, checkpoints, trunk_lr)
     progress = trainer.run(on_epoch)
@@ -142,6 +144,11 @@ def _check_learnable(sampler: WindowSampler) -> None:
             f"Every labelled frame of the training videos ({named}) is {' or '.join(always)}: there is one class "
             "only, and nothing to tell it from. Add videos, or frames, in which it does not occur."
         )
+
+
+def _weights_digest(model: NetworkModel) -> str:
+    """Return a digest of a model's weights; two checkpoints of one training differ in nothing else."""
+    return bytes_digest(save({name: w.contiguous().cpu() for name, w in model.network.state_dict().items()}))
 
 
 def _with_weights(model: NetworkModel, weights: Mapping[str, torch.Tensor]) -> NetworkModel:
