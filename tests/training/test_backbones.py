@@ -247,6 +247,14 @@ def test_fields_on_the_command_line() -> None:
     assert replaced_fields(["epochs=3", "crop_sequence:light.freeze_epochs=2"], configs) == {
         "small": {"epochs": 3}, "crop_sequence:light": {"epochs": 3, "freeze_epochs": 2},
     }  # fmt: skip
+    pairs = ["small.augmentation.rotate=true", "augmentation.noise=0.1", "augmentation.mixup=0.2"]
+    assert replaced_fields(pairs, configs) == {
+        "small": {"augmentation": {"noise": 0.1, "mixup": 0.2, "rotate": True}},
+        "crop_sequence:light": {"augmentation": {"noise": 0.1, "mixup": 0.2}},
+    }
+    assert replaced_fields(["small.epochs=3", "small.epochs=4"], ["small"]) == {"epochs": 4}
     assert replaced_fields([], configs) == {}
+    with pytest.raises(UsageError, match=r"gives augmentation a value, and to augmentation\.noise another"):
+        replaced_fields(["augmentation=3", "augmentation.noise=1"], configs)
     with pytest.raises(UsageError, match="written --field name=value, but got 'epochs'"):
         replaced_fields(["epochs"], configs)
