@@ -119,26 +119,33 @@ def named_parameters(pairs: Sequence[str]) -> dict[str, str]:
 def replaced_fields(pairs: Sequence[str], configs: Sequence[str]) -> dict[str, Any]:
     """Return {field: value} of texts like ``epochs=20`` or ``augmentation.brightness=0.1``.
 
-    A name that begins with one of `configs`, as ``small.epochs``, is for this configuration; the result is then
-    {configuration: {field: value}}, with fields for all configurations in each. A value is JSON, else a text.
+    A name that begins with one of several `configs`, as ``small.epochs``, is for this configuration; the result is
+    then {configuration: {field: value}}, with fields for all configurations in each. A value is JSON, else a text.
     Raises UsageError for other texts.
     """
-    shared: dict[str, Any] = {}
-    own: dict[str, dict[str, Any]] = {}
-    for pair in pairs:
-        name, equals, text = pair.partition("=")
-        config = next((config for config in configs if name.startswith(f"{config}.")), "")
-        *above, last = name.removeprefix(f"{config}.").split(".") if config else name.split(".")
-        if not (equals and last):
+    owners = {pair: next((config for config in configs if pair.startswith(f"{config}.")), "") for pair in pairs}
+    fields: dict[str, dict[str, Any]] = {config: {} for config in configs}
+    for pair in sorted(pairs, key=lambda pair: owners[pair] != ""):  # a configuration's own fields take precedence
+        owner = owners[pair]
+        name, equals, text = (pair.removeprefix(f"{owner}.") if owner else pair).partition("=")
+        if not (equals and all(name.split("."))):
             raise UsageError(f"A field is written --field name=value, but got '{pair}'.")
-        place = own.setdefault(config, {}) if config else shared
-        for part in above:
-            place = place.setdefault(part, {})
-        try:
-            place[last] = json.loads(text)
-        except ValueError:
-            place[last] = text
-    return {config: {**shared, **own.get(config, {})} for config in configs} if own else shared
+        for config in [owner] if owner else configs:
+            _set_field(fields[config], name.split("."), text)
+    return fields if len(configs) > 1 and any(owners.values()) else fields[configs[0]]
+
+
+def _set_field(fields: dict[str, Any], names: Sequence[str], text: str) -> None:
+    """Set a field, of a nested configuration if there are several names, to a value that is JSON, else a text."""
+    *above, last = names
+    for name in above:
+        fields = fields.setdefault(name, {})
+        if not isinstance(fields, dict):
+            raise UsageError(f"--field gives {name} a value, and to {name}.{last} another: leave one out.")
+    try:
+        fields[last] = json.loads(text)
+    except ValueError:
+        fields[last] = text
 
 
 # Options whose value argparse keeps under another name.

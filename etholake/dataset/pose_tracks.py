@@ -351,7 +351,9 @@ class PoseTracks:
         np.save(folder / "xy.npy", self.xy_TMK2)
         np.save(folder / "observed.npy", self.observed_TMK)
         np.save(folder / "own.npy", self.own_TMJ2)
-        if self.z_TMK is not None:
+        if self.z_TMK is None:
+            (folder / "z.npy").unlink(missing_ok=True)  # of an earlier use of the folder
+        else:
             np.save(folder / "z.npy", self.z_TMK)
         xy, observed, own, z = read_mapped(folder)
         return replace(self, xy_TMK2=xy, observed_TMK=observed, own_TMJ2=own, z_TMK=z)

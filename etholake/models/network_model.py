@@ -74,6 +74,12 @@ class NetworkModel(ModelMixin):
         """The input encoder."""
         return window_encoder(self.config.encoder)
 
+    @property
+    def reads_pose(self) -> bool:
+        """Return whether the network reads key points beside pixels."""
+        family: NetworkFamily[Any] = FAMILIES.get(self.family)  # type: ignore[assignment]  # of networks
+        return family.reads_pose(self.config)
+
     # --- use ----------------------------------------------------------------------------------------------
     def predict(self, tracks: PoseTracks, frames: tuple[int, int] | None = None) -> list[PairScores]:
         """Return the probabilities of every (agent, target) that can be predicted, on the video's own frames.
@@ -88,8 +94,7 @@ class NetworkModel(ModelMixin):
         self.network.eval()
         lab, starts = self.lab_index(tracks), self.window_starts(tracks, frames)
         by_pair, with_pose = probabilities(self, tracks, lab, pairs, starts)
-        family: NetworkFamily[Any] = FAMILIES.get(self.family)  # type: ignore[assignment]  # of networks
-        if family.reads_pose(self.config):
+        if self.reads_pose:
             if len(self.pose_windows) >= VIDEOS_KEPT:  # an endpoint lives long
                 self.pose_windows.clear()
             self.pose_windows[tracks.video_id] = with_pose, len(starts) * len(pairs)

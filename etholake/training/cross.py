@@ -24,6 +24,7 @@ import numpy as np
 from etholake.dataset.labelled import TrainingData, lab_actions
 from etholake.dataset.split import Span, Split
 from etholake.digest import file_digest
+from etholake.errors import UsageError
 from etholake.events.types import PairScores, joined
 from etholake.models.archive import load_model
 from etholake.models.base import Model
@@ -90,12 +91,13 @@ class CrossValidationPlan:
 
 @dataclass(frozen=True)
 class _Trained:
-    """A trained model, its fold (None: trained on everything), its probabilities there, and its name.
+    """A trained model, its seed, its fold (None: trained on everything), its probabilities there, and its name.
 
     `seconds` is how long the prediction of `frames` frames took, features included.
     """
 
     config: str
+    seed: int
     fold: int | None
     model: Model
     scores: Scores
@@ -104,12 +106,14 @@ class _Trained:
     seconds: float
 
     @classmethod
-    def judged(cls, config: str, fold: int | None, folder: Path, data: TrainingData, split: Split) -> _Trained:
+    def judged(
+        cls, config: str, seed: int, fold: int | None, folder: Path, data: TrainingData, split: Split
+    ) -> _Trained:
         """Return the model in `folder`, with its probabilities of the spans that it has not learnt."""
         model, began = load_model(folder), time.monotonic()
         scores = scores_of(model, data.videos, split.test)
         frames = sum(span.stop_frame - span.start_frame for span in split.test)
-        return cls(config, fold, model, scores, folder.name, frames, time.monotonic() - began)
+        return cls(config, seed, fold, model, scores, folder.name, frames, time.monotonic() - began)
 
 
 def fit_folds(
@@ -134,7 +138,15 @@ def fit_folds(
     time that the rest takes, once every configuration has been trained. Backbones start with `weights` (see
     `fit`); configurations without one ignore them. Models that are complete are kept in
     `checkpoints`, if it is given, and are not trained again.
+
+    Raises UsageError for a configuration with tasks: the mean of several models answers none.
     """
+    for config in plan.configs:
+        if tasks := getattr(resolve(config, plan.fields(config, overrides))[1], "tasks", ()):
+            raise UsageError(
+                f"Configuration '{config}' has the tasks {', '.join(tasks)}, which are heads of one network: "
+                "train it without folds, or without tasks."
+            )
     splits = [_outside(split, test) for split in make_folds(data, plan.folds, test)]
     plan = replace(plan, folds=len(splits))
     everything = tuple(sorted((s for split in splits for s in split.test), key=_place))
@@ -150,7 +162,7 @@ def fit_folds(
         split = Split(everything, (), ()) if fold is None else splits[fold]
         folder = runs.fitted(config, seed, split, "all" if fold is None else f"fold{fold}")
         if group.leads:
-            trained.append(_Trained.judged(config, fold, folder, data, split))
+            trained.append(_Trained.judged(config, seed, fold, folder, data, split))
 
     for config, seed, fold in plan.members():
         if fold is not None:
@@ -235,8 +247,8 @@ def _learning_curve(
 ) -> LearningCurve | None:
     """Return the learning curve of the first configuration; None without smaller splits, or without a score.
 
-    `smaller` has the folds with fewer teaching videos, `trained` the models of the folds as they are. Only the
-    leading process has a curve.
+    `smaller` has the folds with fewer teaching videos, `trained` the models of the folds as they are. Every point
+    is that of the first seed: a mean over seeds is better by itself. Only the leading process has a curve.
     """
     config, seed, data = runs.plan.configs[0], runs.plan.seeds[0], runs.data
     scores: dict[float, list[Scores]] = {}
@@ -247,11 +259,8 @@ def _learning_curve(
             scores[size] = [scores_of(load_model(folder), data.videos, part.test) for folder, part in pairs]
     if not scores:
         return None
-    own = [member for member in trained if member.config == config and member.fold is not None]
-    scores[mean_teaching_videos(splits)] = [
-        _averaged([member.scores for member in own if member.fold == k], runs.plan.space)
-        for k in range(len(splits))
-    ]
+    own = [m for m in trained if (m.config, m.seed) == (config, seed) and m.fold is not None]
+    scores[mean_teaching_videos(splits)] = [member.scores for member in own]
     spans = [split.test for split in splits]
     estimates = {size: estimate(own[0].model, data.videos, spans, by_fold) for size, by_fold in scores.items()}
     judged = {size: expected for size, expected in estimates.items() if expected}

@@ -13,14 +13,16 @@ import torch
 
 from etholake.dataset.labelled import LabelledVideo, TrainingData, event_seconds
 from etholake.dataset.split import AnnotatedVideo, Split, choose
-from etholake.errors import DataError
+from etholake.errors import DataError, UsageError
+from etholake.events.post_processing import PostProcessing
 from etholake.models.base import Model
-from etholake.models.family import Fitted, OnEpoch, TrainingContext
+from etholake.models.family import Fitted, ModelFamily, OnEpoch, TrainingContext
 from etholake.models.network_model import NetworkModel
 from etholake.models.registry import FAMILIES, resolve
 from etholake.training import finetune
 from etholake.training.network import train_network
 from etholake.training.parallel import ALONE, Group
+from etholake.training.tasks import judge_tasks
 from etholake.training.validation import decide, streams
 
 __all__ = ["annotated", "fit"]
@@ -71,8 +73,8 @@ def fit(
     DataError
         No video is left to train on, or nothing in the videos can be learnt.
     UsageError
-        The configuration does not exist, the family of `base` cannot be fine-tuned, or that of the configuration
-        has no backbone for `weights`.
+        The configuration does not exist, the family of `base` cannot be fine-tuned, that of the configuration has
+        no backbone for `weights`, or both `weights` and `base` are given.
     """
     split = split or choose([annotated(v) for v in data.videos], holdout)
     if not split.train:
@@ -83,6 +85,7 @@ def fit(
         config = family.replaced(base.config, overrides)  # type: ignore[attr-defined]  # such families' models have one
     else:
         family, config = resolve(config_name, overrides)
+    _check_backbone(family, config, weights, base)
     group = group or (replace(ALONE, device=torch.device("cuda")) if torch.cuda.is_available() else ALONE)
     if not (family.in_parallel or group.leads):
         return {}
@@ -104,9 +107,8 @@ def fit(
     }
     if group.leads:
         model = fitted.model
-        report["validation"] = decide(model, data.videos, split.validation, base.post_processing if base else None)
-        if isinstance(model, NetworkModel) and "pose_windows" in report and split.validation:
-            report["streams"] = streams(model, data.videos, split.validation)
+        before = base.post_processing if base else None
+        report |= _judged(model, data, split, before)
         if not report["history"]:
             report["history"] = [_only_epoch(report["validation"], time.monotonic() - began)]
             if on_epoch:
@@ -117,10 +119,40 @@ def fit(
         model.details = report
         model.save(model_dir)
         for name, other in fitted.alternatives.items():
-            own = decide(other, data.videos, split.validation, base.post_processing if base else None)
-            other.details = {**report, "validation": own}
+            other.details = report | _judged(other, data, split, before)
             other.save(model_dir / name)
     return report
+
+
+def _judged(model: Model, data: TrainingData, split: Split, before: PostProcessing | None) -> dict[str, Any]:
+    """Fit the post-processing of a model on the validation spans, and return the figures of these spans.
+
+    They are `validation` (`decide`), and of a network `streams` if it reads pixels and key points, and `tasks` if
+    it has some.
+    """
+    validation = decide(model, data.videos, split.validation, before)
+    figures: dict[str, Any] = {"validation": validation}
+    if isinstance(model, NetworkModel):
+        if validation and model.reads_pose:
+            figures["streams"] = streams(model, data.videos, split.validation, validation["score"])
+        if model.config.asked():
+            figures["tasks"] = judge_tasks(model, data.videos, split.validation)
+    return figures
+
+
+def _check_backbone(family: ModelFamily[Any], config: Any, weights: Path | None, base: Model | None) -> None:
+    """Raise UsageError for weights or a rate of a backbone where there is none, or for weights beside a base."""
+    if weights is not None and base:
+        raise UsageError("A model that is fine-tuned brings its own weights: leave weights out.")
+    named = [
+        name for name, off in (("freeze_epochs", 0), ("backbone_lr", 1.0)) if getattr(config, name, off) != off
+    ]
+    named += ["weights"] if weights is not None else []
+    if named and not family.backbone_name(config):
+        raise UsageError(
+            f"The family '{family.name}' has no backbone that could start with given weights or be frozen: leave "
+            f"{', '.join(named)} out."
+        )
 
 
 def annotated(video: LabelledVideo) -> AnnotatedVideo:

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save
 
 from etholake.dataset.labelled import TrainingData, lab_actions
 from etholake.dataset.split import Split
+from etholake.digest import bytes_digest
 from etholake.errors import DataError, UsageError
 from etholake.models.clip_input import ClipInput
 from etholake.models.config import SECOND_BEST, NetworkConfig
@@ -22,12 +24,11 @@ from etholake.models.scaler import RobustScaler
 from etholake.models.vision.pretrained import load_backbone
 from etholake.training import finetune
 from etholake.training.parallel import Group
-from etholake.training.tasks import judge_tasks
 from etholake.training.trainer import Trainer, run_fingerprint
 from etholake.training.validation import HeldOut
 from etholake.training.windows import WindowSampler
 
-__all__ = ["check_backbone", "train_network"]
+__all__ = ["train_network"]
 
 OTHER = "other"  # the class of a family whose actions exclude each other, for none of them
 SHOWN = 2  # the sampler shows positives about so many times as often as they occur
@@ -52,10 +53,8 @@ def train_network(
     that the backbone of a new network starts with.
 
     Raises DataError if no window of the training videos has a labeled behavior of tracked animals, or if there is
-    nothing to tell apart (`_check_learnable`). Raises UsageError if the configuration or `weights` mean a backbone
-    and the family has none, and ContractError for weights that do not fit it.
+    nothing to tell apart (`_check_learnable`), and ContractError for weights that do not fit the backbone.
     """
-    check_backbone(family, config, weights)
     reads_pose = family.reads_pose(config)
     if config.require_pose and not reads_pose:
         raise UsageError(f"The family '{family.name}' reads no key points beside pixels: leave require_pose out.")
@@ -96,7 +95,7 @@ def train_network(
     if started:
         run += f"-{started['sha256']}"
     if base:
-        run += f"-{base.details.get('data_fingerprint')}"
+        run += f"-{_weights_digest(base)}"
     trunk_lr = config.trunk_lr if base else 1.0
     trainer = Trainer(family, model, sampler, data.videos, split, group, run, checkpoints, trunk_lr)
     progress = trainer.run(on_epoch)
@@ -112,20 +111,7 @@ def train_network(
         **({"backbone": started} if started else {}),
         **({"pose_windows": [progress.with_pose, progress.windows]} if reads_pose else {}),
     }
-    if config.asked():
-        details["tasks"] = judge_tasks(model, data.videos, split.validation)
     return Fitted(model, progress.history, str(group.device), score_before, alternatives, details)
-
-
-def check_backbone(family: NetworkFamily[Any], config: NetworkConfig, weights: Path | None) -> None:
-    """Raise UsageError if something is said about a backbone, and the family has none."""
-    named = [name for name, off in (("freeze_epochs", 0), ("backbone_lr", 1.0)) if getattr(config, name) != off]
-    named += ["weights"] if weights is not None else []
-    if named and not family.backbone_name(config):
-        raise UsageError(
-            f"The family '{family.name}' has no backbone that could start with given weights or be frozen: leave "
-            f"{', '.join(named)} out."
-        )
 
 
 def _scaler(sampler: WindowSampler) -> RobustScaler:
@@ -158,6 +144,11 @@ def _check_learnable(sampler: WindowSampler) -> None:
             f"Every labelled frame of the training videos ({named}) is {' or '.join(always)}: there is one class "
             "only, and nothing to tell it from. Add videos, or frames, in which it does not occur."
         )
+
+
+def _weights_digest(model: NetworkModel) -> str:
+    """Return a digest of a model's weights; two checkpoints of one training differ in nothing else."""
+    return bytes_digest(save({name: w.contiguous().cpu() for name, w in model.network.state_dict().items()}))
 
 
 def _with_weights(model: NetworkModel, weights: Mapping[str, torch.Tensor]) -> NetworkModel:

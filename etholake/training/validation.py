@@ -132,17 +132,19 @@ def decide(
     return {**score.to_dict(), **_by_class(held_out, score, model.post_processing)} if score else None
 
 
-def streams(model: NetworkModel, videos: Sequence[LabelledVideo], spans: Sequence[Span]) -> dict[str, float]:
+def streams(
+    model: NetworkModel, videos: Sequence[LabelledVideo], spans: Sequence[Span], both: float
+) -> dict[str, float]:
     """Return the score of held-out spans by both streams and with one hidden, all by the model's post-processing.
 
-    The keys are `both`, `pose hidden` and `picture hidden`; the weights are the same, so that a network which was
-    never trained without a stream may do worse without it than a network of one stream. {} without events.
+    The keys are `both` (that score is given), `pose hidden` and `picture hidden`; the weights are the same, so
+    that a network which was never trained without a stream may do worse without it than a network of one stream.
     """
-    scores: dict[str, float] = {}
-    for name, hidden in (("both", ""), ("pose hidden", "pose"), ("picture hidden", "picture")):
+    scores = {"both": both}
+    for hidden in ("pose", "picture"):
         shown = replace(model, hidden=hidden, config=replace(model.config, require_pose=False), pose_windows={})
         if report := HeldOut.of(shown, videos, spans).score(model.post_processing):
-            scores[name] = report.score
+            scores[f"{hidden} hidden"] = report.score
     return scores
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from etholake.stages.model.unlike import Traits, differences, sentence
+from etholake.stages.model.unlike import Traits, differences, sentence, unlike_taught
 
 TAUGHT = (
     Traits("north", 25.0, 10.0, frozenset({"nose", "tail", "ear"}), 0.02, 4.0),
@@ -31,6 +31,17 @@ ALIKE = Traits("north", 27.0, 10.5, frozenset({"nose", "tail"}), 0.15, 5.0)
 )
 def test_what_differs_is_said(change: dict[str, object], reasons: list[str]) -> None:
     assert differences(replace(ALIKE, **change), TAUGHT) == reasons  # type: ignore[arg-type]
+
+
+def test_only_videos_of_a_fine_tuned_models_own_labs_are_compared() -> None:
+    fast, south = replace(ALIKE, fps=60.0), replace(ALIKE, lab_id="south")
+    by_split = {"train": {1: TAUGHT[0], 2: TAUGHT[1], 3: fast}, "test": {4: fast, 5: south, 6: ALIKE}}
+    details = {"split": {"train": [{"video_id": 1}, {"video_id": 2}]}}
+    why = ["60 frames/s, taught with 25 to 30"]
+    assert unlike_taught(by_split, details, "train") == {3: why}
+    assert unlike_taught(by_split, details, "test") == {4: why, 5: ["no video of its lab south taught"]}
+    assert unlike_taught(by_split, details, "test", [5, 6]) == {5: ["no video of its lab south taught"]}
+    assert unlike_taught(by_split, {**details, "fine_tuned": {}}, "test") == {4: why}
 
 
 def test_the_sentence_names_the_first_videos() -> None:

@@ -143,6 +143,16 @@ def test_a_family_without_a_backbone_says_so(
         backbone_names("boosted,cnn3d:smoke", {})
 
 
+def test_weights_that_nothing_would_start_with_are_refused(
+    films: TrainingData, weights: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=r"'boosted' has no backbone .*: leave weights out"):
+        fit(films, tmp_path, "boosted", weights=weights)
+    trained(films, tmp_path / "base", {"epochs": 1, "batches_per_epoch": 1}, None)
+    with pytest.raises(UsageError, match="fine-tuned brings its own weights: leave weights out"):
+        fit(films, tmp_path, "", weights=weights, base=load_model(tmp_path / "base"))
+
+
 def test_each_family_with_a_backbone_names_the_part_that_weights_fit() -> None:
     for name in ("crop_sequence", "multitask", "slowfast"):
         family, config = resolve(f"{name}:smoke")
@@ -237,6 +247,14 @@ def test_fields_on_the_command_line() -> None:
     assert replaced_fields(["epochs=3", "crop_sequence:light.freeze_epochs=2"], configs) == {
         "small": {"epochs": 3}, "crop_sequence:light": {"epochs": 3, "freeze_epochs": 2},
     }  # fmt: skip
+    pairs = ["small.augmentation.rotate=true", "augmentation.noise=0.1", "augmentation.mixup=0.2"]
+    assert replaced_fields(pairs, configs) == {
+        "small": {"augmentation": {"noise": 0.1, "mixup": 0.2, "rotate": True}},
+        "crop_sequence:light": {"augmentation": {"noise": 0.1, "mixup": 0.2}},
+    }
+    assert replaced_fields(["small.epochs=3", "small.epochs=4"], ["small"]) == {"epochs": 4}
     assert replaced_fields([], configs) == {}
+    with pytest.raises(UsageError, match=r"gives augmentation a value, and to augmentation\.noise another"):
+        replaced_fields(["augmentation=3", "augmentation.noise=1"], configs)
     with pytest.raises(UsageError, match="written --field name=value, but got 'epochs'"):
         replaced_fields(["epochs"], configs)

@@ -66,6 +66,12 @@ def curated(frames: int = 60, z: bool = True) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=pa.schema(schema))
 
 
+def test_a_folder_of_three_dimensional_tracks_takes_others(tmp_path: Path) -> None:
+    made = deep(1).tracks
+    assert made.mapped(tmp_path).z_TMK is not None
+    assert replace(made, z_TMK=None).mapped(tmp_path).z_TMK is None
+
+
 # --- tracks -----------------------------------------------------------------------------------------------
 def test_z_is_in_cm_at_the_models_rate(tmp_path: Path) -> None:
     meta = VideoMeta(3, "A", 15.0, pix_per_cm=10.0)

@@ -58,6 +58,17 @@ def test_the_new_lab_and_its_action_are_learnt(tuned: Trained) -> None:
     assert score.score > 0.9
 
 
+def test_a_run_does_not_go_on_from_another_checkpoint_of_the_same_training(
+    trained: Trained, tmp_path: Path
+) -> None:
+    base, short = load_network(trained[0]), {"epochs": 1, "batches_per_epoch": 1}
+    fit(new_lab(), tmp_path / "one", "", short, base=base, checkpoints=tmp_path / "state")
+    with torch.no_grad():
+        next(base.network.parameters()).mul_(1.01)
+    with pytest.raises(ContractError, match="belongs to a run with other data"):
+        fit(new_lab(), tmp_path / "two", "", short, base=base, checkpoints=tmp_path / "state")
+
+
 def test_the_report_tells_before_after_and_what_was_added(trained: Trained, tuned: Trained) -> None:
     folder, report = tuned
     summary = report["fine_tuned"]

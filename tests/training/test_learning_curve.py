@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from chases import SMALL  # type: ignore[import-not-found]
 
 from etholake.dataset.labelled import TrainingData
 from etholake.dataset.split import Span, Split
@@ -70,6 +71,17 @@ def test_more_videos_promise_what_the_line_over_the_logarithm_says() -> None:
     alone = learning_curve("boosted", {1.0: judged(33, 1), 2.0: judged(50, 1)}, videos=100)
     assert alone is not None
     assert (alone.interval, alone.more) == (None, 20)
+
+
+@pytest.mark.slow
+def test_further_seeds_do_not_change_the_last_point_of_the_curve(data: TrainingData, tmp_path: Path) -> None:
+    curves = []
+    for seeds in ((0,), (0, 1)):
+        plan, folder = CrossValidationPlan(("smoke",), 3, seeds, learning_curve=True), tmp_path / str(len(seeds))
+        fields = {**SMALL, "epochs": 1}
+        report = fit_folds(data, folder, plan, fields, scratch=tmp_path / "out", checkpoints=tmp_path / "state")
+        curves.append(report["learning_curve"])
+    assert curves[0] == curves[1]
 
 
 @pytest.mark.slow

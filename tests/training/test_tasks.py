@@ -13,18 +13,21 @@ import torch
 from chases import BOUT, training_data, video  # type: ignore[import-not-found]
 
 from etholake.dataset.labelled import LabelledVideo, TrainingData
-from etholake.dataset.split import Split, choose, joined
+from etholake.dataset.split import Span, Split, choose, joined
 from etholake.dataset.values import Task, Value, metadata_values, read_values, tasks_of
 from etholake.errors import DataError, UsageError
 from etholake.evaluation.tasks import judge_numbers, judge_states
-from etholake.models.archive import load_model
+from etholake.models.archive import META, load_model
 from etholake.models.network_family import load_network
 from etholake.models.network_model import new_network
 from etholake.models.pose_bert.task_loss import task_losses
 from etholake.models.registry import resolve
 from etholake.stages.model import explain
+from etholake.training.cross import CrossValidationPlan, fit_folds
 from etholake.training.fit import annotated, fit
 from etholake.training.pretrain import pretrain
+from etholake.training.tasks import judge_tasks
+from etholake.training.trainer import Trainer
 from etholake.training.windows import WindowSampler
 
 TASKS = ("state:sex=male", "regression:weight", "frame_regression:chasing")
@@ -115,9 +118,28 @@ def test_a_file_that_says_nothing_clear_is_refused(tmp_path: Path, text: str, re
         read_values(file)
 
 
+def test_folds_refuse_tasks_which_their_mean_would_not_answer(valued: TrainingData, tmp_path: Path) -> None:
+    plan = CrossValidationPlan(("boosted", "pose_bert:smoke"), 2)
+    with pytest.raises(UsageError, match="'pose_bert:smoke' has the tasks regression:weight, which are heads of"):
+        fit_folds(valued, tmp_path, plan, {"pose_bert:smoke": {"tasks": "regression:weight"}}, scratch=tmp_path)
+
+
+def test_a_second_checkpoint_has_figures_of_its_own(
+    valued: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures = iter([(0.1, 0.7, 0.9), (0.2, 0.6, 0.1)])  # the best score in epoch 2, the highest accuracy in 1
+    monkeypatch.setattr(Trainer, "_validation", lambda _self: next(figures))
+    report = fit(valued, tmp_path, "pose_bert:smoke", {**QUICK, "second_best": "accuracy"})
+    spans = [Span(**span) for span in report["split"]["validation"]]
+    for folder in (tmp_path, tmp_path / "highest_accuracy"):
+        stored = json.loads((folder / META).read_text())["tasks"]
+        assert stored == judge_tasks(load_network(folder), valued.videos, spans)
+    assert stored != report["tasks"]
+
+
 # --- heads and their losses -------------------------------------------------------------------------------
-def _gradients(tasks: tuple[str, ...], videos: list[LabelledVideo]) -> dict[str, float]:
-    """Return the sum of absolute gradients of every task's head, of one batch."""
+def _after_a_batch(tasks: tuple[str, ...], videos: list[LabelledVideo]) -> dict[str, torch.nn.Parameter]:
+    """Return the parameters that training changes, with their gradients of one batch."""
     family, config = resolve("pose_bert:smoke", {"tasks": tasks})
     data = training_data(videos)
     split = choose([annotated(v) for v in videos])
@@ -129,11 +151,24 @@ def _gradients(tasks: tuple[str, ...], videos: list[LabelledVideo]) -> dict[str,
     entries = batch.loss_mask_BTC[..., : len(data.actions)].sum()
     weight_C = torch.ones(len(data.actions))
     family.loss(network(x, batch.lab_B, batch.labeled_BC), batch, config, weight_C, entries).backward()
+    return {name: p for name, p in network.named_parameters() if family.trains(name, config)}
+
+
+def _gradients(tasks: tuple[str, ...], videos: list[LabelledVideo]) -> dict[str, float]:
+    """Return the sum of absolute gradients of every task's head, of one batch."""
     return {
         name: float(parameter.grad.abs().sum())
-        for name, parameter in network.named_parameters()
+        for name, parameter in _after_a_batch(tasks, videos).items()
         if name.startswith("tasks.") and parameter.grad is not None
     }
+
+
+@pytest.mark.parametrize("tasks", [(), TASKS])
+def test_every_parameter_that_is_trained_gets_a_gradient(tasks: tuple[str, ...]) -> None:
+    """Several processes wait for the gradients of all of them (`DistributedDataParallel`)."""
+    parameters = _after_a_batch(tasks, [valued_video(i) for i in range(1, 6)])
+    assert "head.weight" in parameters
+    assert [name for name, parameter in parameters.items() if parameter.grad is None] == []
 
 
 def test_an_unknown_value_gives_no_gradient_to_its_head() -> None:

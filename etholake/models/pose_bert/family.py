@@ -119,7 +119,13 @@ class PoseBertFamily(NetworkFamily[PoseBertConfig]):
         return filled(model, tracks)
 
     def trains(self, name: str, config: PoseBertConfig) -> bool:
-        """Return whether training changes a parameter: with a frozen trunk only the heads, labs and LoRA."""
+        """Return whether training changes a parameter: with a frozen trunk only the heads, labs and LoRA.
+
+        The head that reconstructs points learns in pre-training alone: it gets no gradient from labels, and
+        several processes wait for the gradients of all parameters that are trained.
+        """
+        if name.startswith("points."):
+            return False
         heads = name in self.vocabulary_layers() or name.startswith("tasks.")
         return config.tuning == "full" or heads or ".lora_" in name
 

@@ -96,9 +96,9 @@ def run(
 def _unlike(settings: Settings, details: dict[str, Any]) -> Iterator[str]:
     """Yield a sentence for each split with videos that differ from those that taught the model."""
     lake = open_lake(settings)
-    for split in SPLITS:
-        videos = unlike.traits(lake, split)
-        if differing := unlike.unlike_taught(lake, details, split):
+    by_split = {split: unlike.traits(lake, split) for split in SPLITS}
+    for split, videos in by_split.items():
+        if differing := unlike.unlike_taught(by_split, details, split):
             yield f"split {split}: {unlike.sentence(differing, len(videos))}"
 
 

@@ -21,6 +21,7 @@ from etholake.dataset.values import METADATA_NAMES, VALUES, VALUES_FILE, read_va
 from etholake.digest import bytes_digest, fingerprint
 from etholake.errors import AwsError, DataError, UsageError, suggestion
 from etholake.lake import Lake, identity
+from etholake.models.config import own_fields
 from etholake.models.shipping import ENTRY_POINTS
 from etholake.objects import object_exists, read_object
 from etholake.settings import AUTO, Settings
@@ -161,7 +162,9 @@ def training_plan(
         raise UsageError("A learning curve needs folds that judge the models: say --folds 5, too.")
     if not options.folds and ("," in config_name or options.stack):
         raise UsageError("Several configurations, or a stack of them, are cross-validated: say --folds 5, too.")
-    if options.tasks and options.folds:
+    configs = config_name.split(",")
+    has_tasks = options.tasks or any("tasks" in own_fields(options.fields, name, configs) for name in configs)
+    if has_tasks and options.folds:
         raise UsageError("--tasks gives heads to one network: leave --folds out.")
     if options.values and not options.tasks:
         raise UsageError("--values has the values that --tasks ask for: name these, too.")

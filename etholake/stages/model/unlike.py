@@ -39,8 +39,8 @@ class Traits:
     speed_cm_s: float | None
 
 
-def traits(lake: Lake, split: str, labs: Collection[str] | None = None) -> dict[int, Traits]:
-    """Return the traits of every video of a split that has tracking; `labs` None reads all labs."""
+def traits(lake: Lake, split: str) -> dict[int, Traits]:
+    """Return the traits of every video of a split that has tracking."""
     table = f"metadata_{split}"
     if not lake.partitions(table):
         return {}
@@ -52,11 +52,7 @@ def traits(lake: Lake, split: str, labs: Collection[str] | None = None) -> dict[
         "body_parts_tracked",
         "has_tracking",
     )
-    rows = [
-        row
-        for row in lake.read(table, None, columns).to_pylist()
-        if row["has_tracking"] and (labs is None or row["lab_id"] in labs)
-    ]
+    rows = [row for row in lake.read(table, None, columns).to_pylist() if row["has_tracking"]]
     summaries: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for lab in sorted({row["lab_id"] for row in rows}):
         for summary in lake.read("track_summary", {"split": split, "lab_id": lab}, SUMMARY_COLUMNS).to_pylist():
@@ -115,12 +111,17 @@ def _between(low: float, high: float) -> str:
 
 
 def unlike_taught(
-    lake: Lake, details: Mapping[str, Any], split: str, videos: Collection[int] | None = None
+    by_split: Mapping[str, Mapping[int, Traits]],
+    details: Mapping[str, Any],
+    split: str,
+    videos: Collection[int] | None = None,
 ) -> dict[int, list[str]]:
-    """Return {video: how it differs} of the `videos` of a split that differ from those that taught a model.
+    """Return {video: how it differs} of the `videos` of a split that differ from those that taught a model. Pure.
 
     Parameters
     ----------
+    by_split
+        The `traits` of the splits `train` and `split`.
     details
         Details of stage train. Which videos taught the base of a fine-tuned model is not in them, so videos of
         other labs than those of its `split` are not compared.
@@ -128,12 +129,14 @@ def unlike_taught(
         None means all of the split that have tracking. A video that taught is never listed.
     """
     taught = {span["video_id"] for span in details["split"]["train"]}
-    teaching = [own for video, own in traits(lake, "train").items() if video in taught]
+    teaching = [own for video, own in by_split["train"].items() if video in taught]
     labs = {own.lab_id for own in teaching} if "fine_tuned" in details else None
     reasons = {
         video: differences(own, teaching)
-        for video, own in sorted(traits(lake, split, labs).items())
-        if (videos is None or video in videos) and not (split == "train" and video in taught)
+        for video, own in sorted(by_split[split].items())
+        if (videos is None or video in videos)
+        and (labs is None or own.lab_id in labs)
+        and not (split == "train" and video in taught)
     }
     return {video: why for video, why in reasons.items() if why}
 

@@ -110,7 +110,8 @@ def run(
     events, values = collect(settings, job, [video for video in chosen if video not in skipped], requests.suffix)
     rows = write_csv(output, events)
     prediction_tables.commit(source, run_id, events, spans, {"model": model, "split": split})
-    differing = unlike.unlike_taught(source.lake, training, split, chosen) if parts else {}
+    traits = {name: unlike.traits(source.lake, name) for name in ({"train", split} if parts else ())}
+    differing = unlike.unlike_taught(traits, training, split, chosen) if parts else {}
     details = {
         "run_id": run_id, "model_name": model, "videos": chosen, "events": len(events), "rows": rows,
         "skipped": list(skipped), "skipped_because": {str(video): why for video, why in skipped.items()},
