@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import sagemaker_scripts  # type: ignore[import-not-found]
 
+from etholake.errors import UsageError
 from etholake.settings import Settings
-from etholake.stages.model.training_inputs import TrainingOptions, hyperparameters, recommended
+from etholake.stages.model.training_inputs import TrainingOptions, hyperparameters, recommended, training_plan
 
 
 def test_one_model() -> None:
@@ -28,6 +30,18 @@ def test_a_stack_and_what_needs_folds() -> None:
     parameters = hyperparameters(Settings(), "boosted,small", (), TrainingOptions(5, stack=True))
     assert (parameters["config"], parameters["folds"], parameters["stack"]) == ("boosted,small", 5, 1)
     assert "stack" not in hyperparameters(Settings(), "boosted,small", (), TrainingOptions(5))
+
+
+def test_tasks_and_folds_are_refused_however_the_tasks_are_named() -> None:
+    tasks = {"tasks": "state:sex=male"}
+    options = (
+        ("pose_bert", TrainingOptions(5, tasks=("state:sex=male",))),
+        ("pose_bert", TrainingOptions(5, fields=tasks)),
+        ("boosted,pose_bert", TrainingOptions(5, fields={"boosted": {}, "pose_bert": tasks})),
+    )
+    for config, chosen in options:
+        with pytest.raises(UsageError, match="--tasks gives heads to one network: leave --folds out"):
+            training_plan(Settings(), config, (), chosen)
 
 
 def test_auto_is_trees_and_networks_that_learn_from_every_video() -> None:
