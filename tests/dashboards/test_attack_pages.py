@@ -72,7 +72,14 @@ def pages() -> Iterator[tuple[list[str], Asked]]:
     asked = Asked()
     servers = [
         serving(DashboardServer(definitions.load(), "db", "Facts.", asked.ask)),
-        serving(video_server.VideoServer(lambda: asked.ask("page", ()) and "page", lambda n: b"slice", 1)),
+        serving(
+            video_server.VideoServer(
+                lambda: asked.ask("page", ()) and "page",
+                lambda n: b"slice",
+                lambda: asked.ask("seconds", ()) and "",
+                1,
+            )
+        ),
     ]
     yield [f"http://127.0.0.1:{server.server_port}/" for server in servers], asked
     for server in servers:
