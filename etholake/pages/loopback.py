@@ -84,7 +84,7 @@ class Handler(BaseHTTPRequestHandler):
     def send(
         self, status: HTTPStatus, kind: str, body: str | bytes, headers: Mapping[str, str] | None = None
     ) -> None:
-        """One whole answer, with further headers; text is sent as UTF-8."""
+        """Send one whole answer, with further headers; text is sent as UTF-8. A client that has gone gets none."""
         payload = body.encode("utf-8") if isinstance(body, str) else body
         self.send_response(status)
         self.send_header("Content-Type", f"{kind}; charset=utf-8" if isinstance(body, str) else kind)
@@ -95,8 +95,11 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("X-Content-Type-Options", "nosniff")
         self.send_header("X-Frame-Options", "DENY")
         self.send_header("Cross-Origin-Resource-Policy", "same-origin")
-        self.end_headers()
-        self.wfile.write(payload)
+        try:
+            self.end_headers()
+            self.wfile.write(payload)
+        except ConnectionError:  # a tab was closed, or a request cancelled
+            self.close_connection = True
 
     def log_message(self, format: str, *args: Any) -> None:
         """Quiet: errors reach the page."""
