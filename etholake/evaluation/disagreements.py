@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from etholake.evaluation.confusion import NONE
@@ -32,7 +32,7 @@ class Disagreement:
     start_frame: int
     stop_frame: int
     seconds: float | None
-    instead: str
+    instead: str = NONE
 
     @property
     def frames(self) -> int:
@@ -59,31 +59,29 @@ def disagreements(
     true_of, predicted_of = _by_pair(truth), _by_pair(predicted)
     stretches: dict[tuple[str, str], list[Disagreement]] = defaultdict(list)
     for pair in sorted(true_of.keys() | predicted_of.keys()):
-        video, agent, target = pair
-        true, claimed = true_of.get(pair, []), predicted_of.get(pair, [])
-        raster = Raster(
-            min(e.start_frame for e in (*true, *claimed)),
-            max(e.stop_frame for e in (*true, *claimed)),
-            true,
-            claimed,
-        )
+        video = pair[0]
+        both = [*true_of[pair], *predicted_of[pair]]
+        first, last = min(e.start_frame for e in both), max(e.stop_frame for e in both)
+        raster = Raster(first, last, true_of[pair], predicted_of[pair])
         for row in raster.rows:
             for _, kind, start, stop in raster.spans(row):
-                if kind == "right":
-                    continue
-                seconds = (stop - start) / fps[video] if video in fps else None
-                instead = _most_of(claimed if kind == "missed" else true, start, stop)
-                stretches[labs[video], row[2]].append(
-                    Disagreement(kind, video, agent, target, start, stop, seconds, instead)
-                )
+                if kind != "right":
+                    seconds = (stop - start) / fps[video] if video in fps else None
+                    stretches[labs[video], row[2]].append(Disagreement(kind, *pair, start, stop, seconds))
+
+    def named(stretch: Disagreement) -> Disagreement:
+        pair = (stretch.video_id, stretch.agent_id, stretch.target_id)
+        other = predicted_of if stretch.kind == "missed" else true_of
+        return replace(stretch, instead=_most_of(other[pair], stretch.start_frame, stretch.stop_frame))
+
     return {
-        at: sorted(own, key=lambda d: (-_length_s(d), d.video_id, d.start_frame))[:most]
+        at: [named(d) for d in sorted(own, key=lambda d: (-_length_s(d), d.video_id, d.start_frame))[:most]]
         for at, own in sorted(stretches.items())
     }
 
 
-def _by_pair(events: Sequence[Event]) -> dict[Pair, list[Event]]:
-    by_pair: dict[Pair, list[Event]] = defaultdict(list)
+def _by_pair(events: Sequence[Event]) -> defaultdict[Pair, list[Event]]:
+    by_pair: defaultdict[Pair, list[Event]] = defaultdict(list)
     for e in events:
         by_pair[e.video_id, e.agent_id, e.target_id].append(e)
     return by_pair
