@@ -1,4 +1,4 @@
-"""What an earlier version has written is read: a catalog of one document, jobs, executions of pipelines."""
+"""The mock reads the state of an earlier version: a catalog of one document, jobs, executions of pipelines."""
 
 from __future__ import annotations
 
