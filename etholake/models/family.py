@@ -102,6 +102,8 @@ class ModelFamily(ABC, Generic[C]):
         {field of the configuration: range} that `etholake tune` searches by default, as in `sagemaker/jobs.json`.
     can_fine_tune
         Whether `fit` accepts a `TrainingContext.base`.
+    can_answer_tasks
+        Whether a configuration may have tasks, heads beside the actions (`dataset.values`).
     in_parallel
         Whether several processes can train one model together; otherwise the leading process trains alone.
     """
@@ -112,6 +114,7 @@ class ModelFamily(ABC, Generic[C]):
     default: str = ""
     tuning_ranges: Mapping[str, Mapping[str, Any]] = {}  # read-only by its type
     can_fine_tune: bool = False
+    can_answer_tasks: bool = False
     in_parallel: bool = False
 
     @abstractmethod

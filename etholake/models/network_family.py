@@ -17,6 +17,8 @@ from etholake.models.config import NetworkConfig
 from etholake.models.family import Fitted, ModelFamily, Sizes, TrainingContext
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import torch
     from torch import Tensor, nn
 
@@ -127,6 +129,16 @@ class NetworkFamily(ModelFamily[N]):
     def values(self, model: NetworkModel, tracks: PoseTracks) -> list[dict[str, Any]]:  # noqa: ARG002
         """Return the answers of heads beside the actions, {task, mouse_id, value} each; [] without such heads."""
         return []
+
+    def window_answers(
+        self, model: NetworkModel, tracks: PoseTracks, mouse: int, starts: Sequence[int]
+    ) -> npt.NDArray[np.float32]:
+        """Return the answers to the tasks for an animal in N windows [N, W, V]; see `pose_bert.answers`.
+
+        `mouse` is its position in `mouse_ids`. Raises UsageError for a family without such heads.
+        """
+        del model, tracks, mouse, starts  # for families that can
+        raise UsageError(f"The family '{self.name}' has no heads beside the actions.")
 
     def trains(self, name: str, config: N) -> bool:  # noqa: ARG002  # for families that freeze some of them
         """Return whether training changes a parameter."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 from torch import Tensor, nn
 
 from etholake.dataset.clip_batch import ClipBatch
@@ -125,6 +126,12 @@ class NetworkModel(ModelMixin):
         family: Any = FAMILIES.get(self.family)
         values: list[dict[str, Any]] = family.values(self, tracks)
         return values
+
+    def window_answers(self, tracks: PoseTracks, mouse: int, starts: Sequence[int]) -> npt.NDArray[np.float32]:
+        """Return the answers to tasks for an animal window by window (see `NetworkFamily.window_answers`)."""
+        family: Any = FAMILIES.get(self.family)
+        answers: npt.NDArray[np.float32] = family.window_answers(self, tracks, mouse, starts)
+        return answers
 
     def inputs(self, windows: Tracks | MouseTracks) -> Tensor | ClipBatch:
         """Return what the network reads of windows: scaled features, or clips."""

@@ -16,7 +16,6 @@ from etholake.dataset.split import Span
 from etholake.dataset.values import Task
 from etholake.evaluation.tasks import judge_numbers, judge_states
 from etholake.models.network_model import NetworkModel
-from etholake.models.pose_bert.answers import window_answers
 
 __all__ = ["judge_tasks"]
 
@@ -41,7 +40,7 @@ def judge_tasks(
             targets = [task.targets(video.values, mouse_id, at_T) for task in tasks]
             if not any(known_T.any() for _, known_T in targets):
                 continue
-            values_NWV = window_answers(model, tracks, mouse, starts)
+            values_NWV = model.window_answers(tracks, mouse, starts)
             for v, (task, (target_T, known_T)) in enumerate(zip(tasks, targets, strict=True)):
                 judged_T = known_T & (at_T >= frames[0]) & (at_T < frames[1])
                 for start, values_W in zip(starts, values_NWV[..., v], strict=True):

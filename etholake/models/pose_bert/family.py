@@ -14,6 +14,8 @@ from etholake.models.network_family import NetworkFamily, VocabularyLayers
 from etholake.models.pose_bert.config import PRESETS, PoseBertConfig
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import torch
     from torch import Tensor, nn
 
@@ -39,6 +41,7 @@ class PoseBertFamily(NetworkFamily[PoseBertConfig]):
     presets = PRESETS
     default = "tiny"
     can_pretrain = True
+    can_answer_tasks = True
     tuning_ranges: Mapping[str, Mapping[str, Any]] = {  # read-only by its type
         "lr": {"low": 0.0001, "high": 0.01, "log": True},
         "weight_decay": {"low": 0.00001, "high": 0.1, "log": True},
@@ -165,6 +168,14 @@ class PoseBertFamily(NetworkFamily[PoseBertConfig]):
         from etholake.models.pose_bert.answers import answers
 
         return answers(model, tracks)
+
+    def window_answers(
+        self, model: NetworkModel, tracks: PoseTracks, mouse: int, starts: Sequence[int]
+    ) -> npt.NDArray[np.float32]:
+        """Return the answers to the model's tasks for an animal (`answers.window_answers`)."""
+        from etholake.models.pose_bert.answers import window_answers
+
+        return window_answers(model, tracks, mouse, starts)
 
 
 def _listed(videos: Sequence[int]) -> str:

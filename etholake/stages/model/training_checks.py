@@ -15,8 +15,7 @@ from etholake.dataset.values import tasks_of
 from etholake.errors import DataError, UsageError, raise_collected, suggestion
 from etholake.lake import Lake
 from etholake.models.config import own_fields
-from etholake.models.pose_bert.family import FAMILY as POSE_BERT
-from etholake.models.registry import resolve
+from etholake.models.registry import FAMILIES, resolve
 
 __all__ = ["check_configurations", "check_data"]
 
@@ -34,10 +33,9 @@ def check_configurations(
     names = config_name.split(",")
     for name in names:
         family, _ = resolve(name, own_fields(fields, name, names))
-        if tasks and family.name != POSE_BERT.name:
-            raise UsageError(
-                f"The family '{family.name}' learns actions only: --tasks needs one of {POSE_BERT.name}."
-            )
+        if tasks and not family.can_answer_tasks:
+            able = ", ".join(other.name for other in FAMILIES if other.can_answer_tasks)
+            raise UsageError(f"The family '{family.name}' learns actions only: --tasks needs one of {able}.")
     tasks_of(tuple(tasks))
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise UsageError(
