@@ -7,6 +7,7 @@ import io
 import os
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -103,3 +104,12 @@ def test_the_library_takes_the_picture_of_a_film(open_review: Callable[..., Any]
     frame = Image.open(io.BytesIO(content)).convert("L")
     assert frame.size == (thumbnail.WIDTH, thumbnail.HEIGHT)
     assert frame.getpixel((60, 36)) == pytest.approx(40 + 4 * 25, abs=8)  # GRAY and 25 times BRIGHTER: the middle
+
+
+def test_pictures_that_come_at_once_are_all_kept(review_settings: Settings, tmp_path: Path) -> None:
+    """Each thread looks at the files of all others while these are written and replaced."""
+    kept = Thumbnails(replace(review_settings, state_dir=str(tmp_path)), open_lake(review_settings))
+    keys = [VideoKey("train", "north", number % 40) for number in range(400)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda key: kept.keep(key, FILM, jpeg(2000)), keys))
+    assert len(list((tmp_path / "thumbnails").iterdir())) == 40

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ class Thumbnails:
     def __init__(self, settings: Settings, lake: Lake) -> None:
         self.settings, self.lake = settings, lake
         self.folder = Path(settings.state_dir) / "thumbnails"
+        self._writing = threading.Lock()  # requests come from several threads
 
     def of(self, key: VideoKey, film: Film | None) -> dict[str, Any]:
         """Return the picture of a video: ``svg``, or ``jpeg`` as an address; ``text`` says what it shows.
@@ -96,6 +98,10 @@ class Thumbnails:
 
     def _write(self, name: str, content: bytes) -> None:
         """Keep a picture; those that were looked at longest ago go where all of them would take too much."""
+        with self._writing:
+            self._replace(name, content)
+
+    def _replace(self, name: str, content: bytes) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         made = self.folder / f".{name}"
         made.write_bytes(content)
