@@ -191,7 +191,7 @@ def load_training_data(
 def _values(
     folders: Mapping[str, Path], metadata: Mapping[int, Mapping[str, Any]]
 ) -> dict[int, tuple[Value, ...]]:
-    """Return {video: values} of the metadata and of the channel `values`, which takes precedence.
+    """Return {video: values} of the metadata, then of the channel `values` (see `Task.targets` for precedence).
 
     Raises DataError for a video of that file that the metadata do not name.
     """

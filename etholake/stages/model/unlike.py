@@ -20,6 +20,9 @@ RATE_TOLERANCE = 0.1  # of frame rate and scale: what is within was filmed alike
 MISSING_TOLERANCE = 0.1  # of the points, beyond the most that a teaching video lacks
 SPEED_FACTOR = 1.5  # beyond the slowest and the fastest teaching video
 SHOWN = 5  # videos that a sentence names
+METADATA_COLUMNS = (
+    "video_id", "lab_id", "frames_per_second", "pix_per_cm_approx", "body_parts_tracked", "has_tracking",
+)  # fmt: skip
 SUMMARY_COLUMNS = ("video_id", "first_frame", "last_frame", "points_measured", "tracked_sec", "path_cm")
 
 
@@ -44,15 +47,7 @@ def traits(lake: Lake, split: str) -> dict[int, Traits]:
     table = f"metadata_{split}"
     if not lake.partitions(table):
         return {}
-    columns = (
-        "video_id",
-        "lab_id",
-        "frames_per_second",
-        "pix_per_cm_approx",
-        "body_parts_tracked",
-        "has_tracking",
-    )
-    rows = [row for row in lake.read(table, None, columns).to_pylist() if row["has_tracking"]]
+    rows = [row for row in lake.read(table, None, METADATA_COLUMNS).to_pylist() if row["has_tracking"]]
     summaries: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for lab in sorted({row["lab_id"] for row in rows}):
         for summary in lake.read("track_summary", {"split": split, "lab_id": lab}, SUMMARY_COLUMNS).to_pylist():

@@ -271,9 +271,7 @@ class ReviewService:
                 while len(self._open) > _OPEN_VIDEOS:
                     self._open.popitem(last=False)
             self._open.move_to_end(key)
-        if (
-            is_first
-        ):  # outside the lock: other videos are answered meanwhile, and a second request for this one waits
+        if is_first:  # outside the lock: others are answered meanwhile; a second request for this video waits
             try:
                 opening.set_result(OpenVideo(self.settings, self.lake, key, self._film_of))
             except BaseException as err:
