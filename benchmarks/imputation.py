@@ -21,7 +21,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from figures import Figure, parser, show
 
-from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
+from etholake.dataset.pose_tracks import PoseTracks
+from etholake.dataset.video_meta import VideoMeta
 from etholake.errors import DataError
 from etholake.training.pretrain import pretrain
 

@@ -33,8 +33,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from etholake.contract import ACTIONS
 from etholake.dataset.labelled import TrainingData
-from etholake.dataset.pose_tracks import MODEL_FPS, PoseTracks, VideoMeta
+from etholake.dataset.pose_tracks import MODEL_FPS, PoseTracks
 from etholake.dataset.split import Span, Split
+from etholake.dataset.video_meta import VideoMeta
 from etholake.dataset.windows import Window, gather
 from etholake.features.pair_features import FEATURE_NAMES, pair_features
 from etholake.models.loss import batch_loss

@@ -49,8 +49,9 @@ from numpy.typing import NDArray
 
 from etholake.contract import ACTIONS
 from etholake.dataset.labelled import LabelledVideo, TrainingData, whole_spans
-from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
+from etholake.dataset.pose_tracks import PoseTracks
 from etholake.dataset.split import Span, Split
+from etholake.dataset.video_meta import VideoMeta
 from etholake.evaluation import bouts, confusion
 from etholake.events import metric, mutual
 from etholake.events import post_processing as decisions

@@ -466,7 +466,8 @@ class TrainedModel:
 
     def _poses(self, tracks: pd.DataFrame, metadata: Mapping[str, Any] | None) -> PoseTracks:
         from etholake.contract import RAW_TRACKING_COLUMNS
-        from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
+        from etholake.dataset.pose_tracks import PoseTracks
+        from etholake.dataset.video_meta import VideoMeta
 
         given = metadata or tracks.attrs.get(_VIDEO)
         if given is None:

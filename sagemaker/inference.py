@@ -32,7 +32,8 @@ import pyarrow.parquet as pq
 
 from etholake import logs
 from etholake.contract import RAW_TRACKING_COLUMNS, arrow_type
-from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
+from etholake.dataset.pose_tracks import PoseTracks
+from etholake.dataset.video_meta import VideoMeta
 from etholake.errors import DataError, EtholakeError
 from etholake.video import clip_request
 from etholake.video.stored_clips import StoredClips

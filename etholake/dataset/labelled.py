@@ -23,9 +23,10 @@ from etholake import logs
 from etholake.contract import ACTIONS, unified_part_sources
 from etholake.dataset import store
 from etholake.dataset.clip_channel import CLIP_INDEX, load_clips
-from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
+from etholake.dataset.pose_tracks import PoseTracks
 from etholake.dataset.split import Span
 from etholake.dataset.values import VALUES, VALUES_FILE, Task, Value, metadata_values, read_values
+from etholake.dataset.video_meta import VideoMeta
 from etholake.digest import file_digest, fingerprint
 from etholake.errors import ContractError, DataError, UsageError
 from etholake.events.types import Event

@@ -22,11 +22,9 @@ from etholake.contract import (
     UNIFIED_PART_SOURCES,
     UNIFIED_PARTS,
     guess_parts,
-    whole_number,
 )
-from etholake.contract import number as read_number
-from etholake.curate.behaviors import parse_items, parse_list
-from etholake.errors import DataError, raise_collected
+from etholake.dataset.video_meta import Triplet, VideoMeta
+from etholake.errors import DataError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,7 +33,7 @@ if TYPE_CHECKING:
     from etholake.video.stored_clips import FrameSource
 
 __all__ = [
-    "MODEL_FPS", "PartSources", "PoseTracks", "VideoMeta", "chosen_source", "read_mapped",
+    "MODEL_FPS", "PartSources", "PoseTracks", "chosen_source", "read_mapped",
 ]  # fmt: skip
 
 MODEL_FPS = 30.0  # every video is resampled to this rate, so that a window is a time
@@ -43,111 +41,12 @@ MAX_OWN_PARTS = 8  # of a lab's own points beside the unified parts: they are me
 MAX_BRIDGE_S = 1.0  # a point is interpolated between measured ones that are at most this far apart
 NOMINAL_BODY_CM = 8.0  # nose to tail base of a mouse; the scale of a video that has no px/cm
 TRAINED_FPS = 10.0  # training lowers the rate to a third at most (`config.Augmentation.lower_rate`)
-LARGEST = 1e300  # a larger number is no measure of a video
 STRAY_GAP_S, STRAY_FRACTION = 600.0, 0.01  # rows so far from all others, and so few, are wrong frame numbers
 MAX_HOURS = 24.0  # longer than this, a lone wrong frame number is likelier than a video
 
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
-Triplet = tuple[int, int, str]
 PartSources = Mapping[str, tuple[str, ...]]  # unified part -> names of parts that are read for it, best first
-
-
-def _number(row: Mapping[str, Any], name: str) -> float | None:
-    """Return a finite number of a row; None if it is missing, NaN or infinite.
-
-    Raises DataError for a value that is no number.
-    """
-    value = row.get(name)
-    if value is None or (isinstance(value, str) and value.strip().lower() in ("", "nan")):
-        return None
-    number: float | None = None
-    if isinstance(value, str):
-        number = read_number(value)
-    elif isinstance(value, (int, float)) and not isinstance(value, bool):
-        number = float(value) if abs(value) < LARGEST else None
-        if isinstance(value, float) and not np.isfinite(value):
-            return None
-    if number is None:
-        raise DataError(f"{name} must be a number or left out, but got {str(value)[:80]!r}.")
-    return number
-
-
-def _whole_number(row: Mapping[str, Any], name: str) -> int:
-    """Return a whole number of 64 bits. Raises DataError for anything else: 1.5 is not video 1."""
-    value = row[name]
-    number: int | None = None
-    if isinstance(value, str):
-        number = whole_number(value)
-    elif isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63:
-        number = value
-    elif isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        number = int(value)
-    if number is None:
-        raise DataError(f"{name} must be a whole number of at most 64 bits, but got {str(value)[:80]!r}.")
-    return number
-
-
-def _labeled_triplets(value: Any) -> tuple[Triplet, ...]:
-    """Parse `behaviors_labeled`: a list of items, its JSON, or nothing; target == agent for a self action."""
-    if value is None or (isinstance(value, float) and np.isnan(value)):
-        return ()
-    items = parse_list(value) if isinstance(value, str) else [str(item) for item in value]
-    parsed = parse_items(items if items is not None else [str(value)])
-    raise_collected(
-        DataError,
-        "behaviors_labeled holds items that are not written 'mouse1,mouse2,attack' or 'mouse1,self,rear'",
-        parsed.malformed,
-    )
-    return tuple(sorted(parsed.triplets))
-
-
-@dataclass(frozen=True)
-class VideoMeta:
-    """The metadata of a video that models need; None where unknown."""
-
-    video_id: int
-    lab_id: str
-    fps: float
-    pix_per_cm: float | None = None
-    width_pix: float | None = None
-    height_pix: float | None = None
-    arena_width_cm: float | None = None
-    arena_height_cm: float | None = None
-    labeled_behaviors: tuple[Triplet, ...] = ()
-    n_mice: int | None = None
-    min_likelihood: float | None = None  # raw points below it are missing
-    species: str = ""  # as the lab gives it; "" stands for mice
-
-    @classmethod
-    def from_row(cls, row: Mapping[str, Any]) -> VideoMeta:
-        """Read a row of `metadata_train` or `metadata_test` (or the same fields in a request's JSON).
-
-        Raises DataError if lab, video or frames_per_second is missing, frames_per_second is not above zero, a
-        field is not a number, or an item of `behaviors_labeled` is no triplet (stray quotes are repaired).
-        """
-        missing = [name for name in ("video_id", "lab_id", "frames_per_second") if row.get(name) in (None, "")]
-        if missing:
-            raise DataError(f"The video's metadata lack {missing}.")
-        fps = _number(row, "frames_per_second")
-        if fps is None or fps <= 0:
-            raise DataError(f"frames_per_second must be above 0, but got {row['frames_per_second']!r}.")
-        video_id = _whole_number(row, "video_id")
-        n_mice = _number(row, "n_mice")
-        return cls(
-            video_id,
-            str(row["lab_id"]),
-            fps,
-            pix_per_cm=_number(row, "pix_per_cm_approx"),
-            width_pix=_number(row, "video_width_pix"),
-            height_pix=_number(row, "video_height_pix"),
-            arena_width_cm=_number(row, "arena_width_cm"),
-            arena_height_cm=_number(row, "arena_height_cm"),
-            labeled_behaviors=_labeled_triplets(row.get("behaviors_labeled")),
-            n_mice=None if n_mice is None else int(n_mice),
-            min_likelihood=_number(row, "min_likelihood"),
-            species=str(row.get("species") or "").strip(),
-        )
 
 
 @dataclass(frozen=True)

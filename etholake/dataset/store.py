@@ -16,7 +16,8 @@ from typing import Any
 from etholake.code_fingerprint import module_fingerprint
 from etholake.contract import UNIFIED_PARTS, unified_part_sources
 from etholake.dataset import pose_tracks as made_by
-from etholake.dataset.pose_tracks import PoseTracks, VideoMeta, read_mapped
+from etholake.dataset.pose_tracks import PoseTracks, read_mapped
+from etholake.dataset.video_meta import VideoMeta
 from etholake.digest import fingerprint
 
 __all__ = ["INDEX", "Store", "load", "save", "version"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from etholake.dataset.pose_tracks import VideoMeta
+from etholake.dataset.video_meta import VideoMeta
 
 __all__ = ["half_sizes", "place_now"]
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etholake.contract import UNIFIED_PART_SOURCES, UNIFIED_PARTS, unified_part_sources
-from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
+from etholake.dataset.pose_tracks import PoseTracks
+from etholake.dataset.video_meta import VideoMeta
 from etholake.errors import DataError, SettingsError
 
 NOSE, CENTRE, TAIL = (UNIFIED_PARTS.index(part) for part in ("nose", "body_center", "tail_base"))

@@ -5,7 +5,8 @@ import pyarrow as pa
 import pytest
 
 from etholake.contract import BODY_PARTS, guess_part, guess_parts
-from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
+from etholake.dataset.pose_tracks import PoseTracks
+from etholake.dataset.video_meta import VideoMeta
 
 
 @pytest.mark.parametrize(

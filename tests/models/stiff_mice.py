@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from etholake.contract import UNIFIED_PARTS
 from etholake.dataset.labelled import LabelledVideo
-from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
+from etholake.dataset.pose_tracks import PoseTracks
+from etholake.dataset.video_meta import VideoMeta
 from etholake.events.types import Event
 
 LABELED = ((1, 1, "rest"), (1, 2, "chase"), (2, 1, "chase"))

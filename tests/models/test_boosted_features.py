@@ -10,7 +10,7 @@ from stiff_mice import BODY, body, tracks_of, video
 
 from etholake.contract import UNIFIED_PARTS
 from etholake.dataset.labelled import LabelledVideo
-from etholake.dataset.pose_tracks import VideoMeta
+from etholake.dataset.video_meta import VideoMeta
 from etholake.events.types import Event
 from etholake.features.place import half_sizes
 from etholake.features.rolling import means, pair_table, rolling, self_table

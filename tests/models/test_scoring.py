@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
+from etholake.dataset.pose_tracks import PoseTracks
+from etholake.dataset.video_meta import VideoMeta
 from etholake.dataset.windows import Window, gather, gather_by_mouse
 from etholake.features.pair_features import FEATURE_NAMES, pair_features
 from etholake.models.cnn_transformer.config import PRESETS

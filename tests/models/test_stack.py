@@ -11,8 +11,9 @@ import pytest
 
 from etholake.contract import UNIFIED_PARTS
 from etholake.dataset.labelled import LabelledVideo, whole_spans
-from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
+from etholake.dataset.pose_tracks import PoseTracks
 from etholake.dataset.split import Span
+from etholake.dataset.video_meta import VideoMeta
 from etholake.errors import ContractError, DataError
 from etholake.evaluation.probabilities import judge
 from etholake.events.post_processing import PostProcessing

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from etholake.contract import UNIFIED_PARTS
 from etholake.dataset.labelled import LabelledVideo, whole_spans
-from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
+from etholake.dataset.pose_tracks import PoseTracks
 from etholake.dataset.split import Span
+from etholake.dataset.video_meta import VideoMeta
 from etholake.errors import ContractError, DataError, UsageError
 from etholake.events.types import Event
 from etholake.features.registry import table_encoder

@@ -19,7 +19,8 @@ from lakes import open_lake
 import etholake as el
 from etholake import notebook
 from etholake.dataset.labelled import LabelledVideo
-from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
+from etholake.dataset.pose_tracks import PoseTracks
+from etholake.dataset.video_meta import VideoMeta
 from etholake.errors import AwsError, DataError, SettingsError, UsageError
 from etholake.events.types import Event
 from etholake.models.boosted import forest

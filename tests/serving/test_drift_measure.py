@@ -6,7 +6,8 @@ import pytest
 import small_lake  # type: ignore[import-not-found]
 
 from etholake.contract import UNIFIED_PARTS, unified_part_sources
-from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
+from etholake.dataset.pose_tracks import PoseTracks
+from etholake.dataset.video_meta import VideoMeta
 from etholake.pages.drift import render
 from etholake.stages.serving.drift import FEATURES, baseline, clip_features, compare
 

@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 import sagemaker_scripts  # type: ignore[import-not-found]
 
-from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
+from etholake.dataset.pose_tracks import PoseTracks
+from etholake.dataset.video_meta import VideoMeta
 from etholake.errors import DataError
 
 ROW: dict[str, Any] = {

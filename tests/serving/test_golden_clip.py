@@ -20,8 +20,9 @@ from torch import Tensor
 
 from etholake.contract import ACTIONS
 from etholake.dataset.labelled import LabelledVideo, TrainingData
-from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
+from etholake.dataset.pose_tracks import PoseTracks
 from etholake.dataset.split import Span, Split
+from etholake.dataset.video_meta import VideoMeta
 from etholake.dataset.windows import Window, gather
 from etholake.events.types import Event
 from etholake.features.pair_features import FEATURE_NAMES, pair_features

@@ -16,7 +16,8 @@ import small_lake  # type: ignore[import-not-found]
 from botocore.exceptions import ClientError
 
 from etholake import aws, cli
-from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
+from etholake.dataset.pose_tracks import PoseTracks
+from etholake.dataset.video_meta import VideoMeta
 from etholake.errors import AwsError, DataError, UsageError
 from etholake.lake import Lake
 from etholake.models.archive import load_model

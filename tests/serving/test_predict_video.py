@@ -17,8 +17,9 @@ import pytest
 
 from etholake.contract import ACTIONS, UNIFIED_PARTS
 from etholake.dataset.labelled import LabelledVideo, TrainingData
-from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
+from etholake.dataset.pose_tracks import PoseTracks
 from etholake.dataset.split import Span, Split
+from etholake.dataset.video_meta import VideoMeta
 from etholake.errors import DataError, UsageError
 from etholake.events.types import Event
 from etholake.models.archive import load_model

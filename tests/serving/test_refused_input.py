@@ -12,8 +12,9 @@ import small_lake  # type: ignore[import-not-found]
 
 from etholake.contract import ACTIONS
 from etholake.dataset.labelled import LabelledVideo, TrainingData
-from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
+from etholake.dataset.pose_tracks import PoseTracks
 from etholake.dataset.split import Span, Split
+from etholake.dataset.video_meta import VideoMeta
 from etholake.events.types import Event
 from etholake.models.base import TEACH
 from etholake.training.fit import fit

@@ -21,8 +21,9 @@ import torch
 from etholake import aws
 from etholake.contract import arrow_schema
 from etholake.dataset.labelled import LabelledVideo, TrainingData, load_training_data
-from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
+from etholake.dataset.pose_tracks import PoseTracks
 from etholake.dataset.split import Span
+from etholake.dataset.video_meta import VideoMeta
 from etholake.errors import DataError, UsageError
 from etholake.events.types import Event
 from etholake.lake import Lake

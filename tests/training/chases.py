@@ -9,7 +9,8 @@ import numpy as np
 
 from etholake.contract import ACTIONS, UNIFIED_PARTS
 from etholake.dataset.labelled import LabelledVideo, TrainingData
-from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
+from etholake.dataset.pose_tracks import PoseTracks
+from etholake.dataset.video_meta import VideoMeta
 from etholake.events.types import Event
 
 LABELED = ((1, 1, "rest"), (1, 2, "attack"), (1, 2, "chase"))

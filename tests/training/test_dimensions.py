@@ -14,7 +14,8 @@ from chases import training_data, video  # type: ignore[import-not-found]
 from etholake.contract import UNIFIED_PARTS
 from etholake.dataset import store
 from etholake.dataset.labelled import LabelledVideo, TrainingData, whole_spans
-from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
+from etholake.dataset.pose_tracks import PoseTracks
+from etholake.dataset.video_meta import VideoMeta
 from etholake.dataset.windows import Tracks, Window, gather, gather_by_mouse
 from etholake.errors import DataError
 from etholake.features.keypoints import ENCODER, ENCODER_3D, UNIT_CM

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from etholake.dataset.labelled import LabelledVideo
-from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
+from etholake.dataset.pose_tracks import PoseTracks
 from etholake.dataset.split import Span
+from etholake.dataset.video_meta import VideoMeta
 from etholake.events.post_processing import PostProcessing
 from etholake.events.types import Event, PairScores
 from etholake.models.boosted.forest import Boosted

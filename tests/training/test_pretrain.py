@@ -16,7 +16,8 @@ from safetensors.torch import load_file
 
 from etholake.contract import UNIFIED_PARTS
 from etholake.dataset.labelled import TrainingData
-from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
+from etholake.dataset.pose_tracks import PoseTracks
+from etholake.dataset.video_meta import VideoMeta
 from etholake.errors import DataError, UsageError
 from etholake.models.archive import load_model
 from etholake.models.network_family import load_network

@@ -11,8 +11,9 @@ from chases import SMALL, training_data, video  # type: ignore[import-not-found]
 
 from etholake.contract import ACTIONS
 from etholake.dataset.labelled import LabelledVideo
-from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
+from etholake.dataset.pose_tracks import PoseTracks
 from etholake.dataset.split import Span
+from etholake.dataset.video_meta import VideoMeta
 from etholake.events.types import Event, PairScores
 from etholake.models.registry import resolve
 from etholake.training.validation import HeldOut

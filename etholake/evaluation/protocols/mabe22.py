@@ -27,7 +27,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etholake.contract import UNIFIED_PARTS
-from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
+from etholake.dataset.pose_tracks import PoseTracks
+from etholake.dataset.video_meta import VideoMeta
 from etholake.errors import DataError
 from etholake.features.rolling import pair_now
 from etholake.formats.base import ReadOptions

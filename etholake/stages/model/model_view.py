@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
+from etholake.dataset.pose_tracks import PoseTracks
+from etholake.dataset.video_meta import VideoMeta
 from etholake.models.archive import load_model
 from etholake.models.attention import attention_of, has_attention
 from etholake.models.base import Model

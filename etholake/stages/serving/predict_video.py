@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from etholake.dataset.pose_tracks import PoseTracks, VideoMeta
+from etholake.dataset.pose_tracks import PoseTracks
+from etholake.dataset.video_meta import VideoMeta
 from etholake.errors import DataError, UsageError
 from etholake.events.submission import write_csv
 from etholake.events.types import Event, PairScores
