@@ -83,8 +83,9 @@ toDF, fromDF, apply_mapping, resolveChoice by `cast:`, select_fields, drop_field
 union, repartition, coalesce, count, show, printSchema. All else (relationalize, unnest, spigot, getSink, JDBC,
 streams, …) and every option that would not be followed raises NotImplementedError with a sentence. A dynamic frame
 has one schema and no choice types: of JSON, Spark infers long where Glue has int, and string for a field of mixed
-types; a record that cannot be read fails the job. Paths with folders of partitions are read through the catalog
-only. Job bookmarks are kept by `Job.commit` for sources with a transformation_ctx (an object is new if it was
+types; a record that cannot be read fails the job. An empty field of a CSV file is an empty string (assumed of Glue,
+without a source). The source types of apply_mapping and the SerDe of a single partition are not looked at. Paths with
+folders of partitions are read through the catalog only. Job bookmarks are kept by `Job.commit` for sources with a transformation_ctx (an object is new if it was
 modified since); --job-bookmark-from and -to, and the bookmark of an earlier run, are refused.
 
 Of SageMaker's pipelines, the step types Training, Processing, Transform, Tuning, Model, RegisterModel, Condition and
