@@ -17,6 +17,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import history
@@ -24,8 +25,8 @@ from figures import Figure
 
 # {benchmark: options beside --quick}, the cheap ones first: what the limit cuts is the end.
 BENCHMARKS: dict[str, list[str]] = {
-    "simulate": [], "decoding": [], "formats": [], "queries": [], "ingest": [], "video": [], "model": [],
-    "scanned": [], "etl": ["--only", "polars,spark,growth"],
+    "simulate": [], "decoding": [], "formats": [], "queries": [], "ingest": [], "video": ["--size", "256"],
+    "model": ["--steady", "200"], "scanned": [], "etl": ["--only", "polars,spark,growth"],
 }  # fmt: skip
 TO_END = 20  # seconds that a benchmark which is cut has to stop its servers
 
@@ -40,7 +41,7 @@ def main() -> None:
         parser.error(f"--only is some of {', '.join(BENCHMARKS)}, but got {', '.join(sorted(wrong))}")
     deadline = time.monotonic() + 60 * given.minutes
     date, load = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M}", os.getloadavg()[0]
-    ratios: dict[str, list[Figure]] = {}
+    commit, ratios = history.commit(), dict[str, list[Figure]]()
     missing: dict[str, str] = {}
     for name in (name for name in BENCHMARKS if name in chosen):
         began = time.monotonic()
@@ -50,7 +51,7 @@ def main() -> None:
         if problem:
             missing[name] = problem
         print(f"{name:<10} {time.monotonic() - began:5.0f} s  {problem or f'{len(kept)} ratios'}", flush=True)
-    run = history.Run(date, history.commit(), history.machine(), (load, os.getloadavg()[0]), ratios, missing)
+    run = history.Run(date, commit, history.machine(), (load, os.getloadavg()[0]), ratios, missing)
     history.append(run)
     runs = history.read()
     history.PAGE.write_text(history.page(runs), encoding="utf-8")
@@ -64,15 +65,20 @@ def measured(name: str, seconds: float) -> tuple[list[Figure], str]:
     if seconds <= 0:
         return [], "no time was left"
     command = [sys.executable, str(history.HERE / f"{name}.py"), "--quick", "--json", *BENCHMARKS[name]]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
     problem = ""
-    try:
-        output, _ = process.communicate(timeout=seconds)
-        if process.returncode:
-            problem = f"ended with status {process.returncode}"
-    except subprocess.TimeoutExpired:
-        problem = f"cut after {seconds:.0f} s"
-        output = _stopped(process)
+    with tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True
+        )
+        try:
+            output, _ = process.communicate(timeout=seconds)
+            if process.returncode:
+                errors.seek(0)
+                last = (errors.read().strip().splitlines() or [""])[-1]
+                problem = f"ended with status {process.returncode}: {last}"
+        except subprocess.TimeoutExpired:
+            problem = f"cut after {seconds:.0f} s"
+            output = _stopped(process)
     return [Figure(**json.loads(line)) for line in output.splitlines() if line.startswith("{")], problem
 
 

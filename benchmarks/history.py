@@ -118,7 +118,7 @@ def page(runs: Sequence[Run]) -> str:
         "|---|---|---|---|---|---|",
     ]
     for number, run in enumerate(shown, first):
-        missing = "; ".join(f"{name}: {why}" for name, why in run.missing.items())
+        missing = "; ".join(f"{name}: {why}" for name, why in run.missing.items()).replace("|", "\\|")
         load = ", ".join(f"{value:.1f}" for value in run.load)
         lines.append(f"| {number} | {run.date} | {run.commit} | {run.machine} | {load} | {missing} |")
     lines += ["", f"## Worse by more than {WORSE:.0%} in run {len(runs)}", ""]

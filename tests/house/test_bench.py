@@ -82,16 +82,16 @@ def test_the_page_of_the_repository_is_made_from_its_history(modules: Any) -> No
     assert modules.history.PAGE.read_text(encoding="utf-8") == modules.history.page(runs)
 
 
-@pytest.mark.parametrize("end", ["raise SystemExit(3)", "import threading; threading.Event().wait()"])
+@pytest.mark.parametrize("end", ["raise ValueError(3)", "import threading; threading.Event().wait()"])
 def test_a_benchmark_that_fails_or_takes_too_long_keeps_what_it_printed(
     modules: Any, end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     line = '{"name": "job", "value": 1.5, "unit": "x", "target": null, "met": null, "better": "lower"}'
     (tmp_path / "etl.py").write_text(f"print({line!r}, flush=True)\n{end}\n")
     monkeypatch.setattr(modules.history, "HERE", tmp_path)
-    figures, problem = modules.bench.measured("etl", 30 if "Exit" in end else 0.5)
-    assert problem == ("ended with status 3" if "Exit" in end else "cut after 0 s")
-    if "Exit" in end:
+    figures, problem = modules.bench.measured("etl", 30 if "Error" in end else 0.5)
+    assert problem == ("ended with status 1: ValueError: 3" if "Error" in end else "cut after 0 s")
+    if "Error" in end:
         assert figures == [modules.Figure("job", 1.5, "x", better="lower")]
     assert modules.bench.measured("etl", -1) == ([], "no time was left")
 
