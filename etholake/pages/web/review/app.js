@@ -37,6 +37,7 @@ async function openVideo(given) {
   const where = { split: video.split, lab: video.lab, video: video.video };
   video.slice = (number) => address("poses", { ...where, slice: number });
   if (video.film) video.filmAddress = address("film", where);
+  for (const [camera, film] of Object.entries(video.cameras)) film.address = address("film", { ...where, camera });
   video.picture = video.picture ?? (video.arena && video.arena.what === "picture" ? video.arena : null);
   view("video");
   $("title").textContent = `Video ${video.video}`;
