@@ -95,14 +95,14 @@ def _add_video(source: Path, data: Path) -> None:
 def _steps(at: Settings, data: Path) -> dict[str, Callable[[], Any]]:
     """Return the steps of ingest and etl, to be run in their order."""
     lake = Lake(aws.client(at, "s3"), aws.client(at, "glue"), at.bucket, at.database)
-    found: dict[str, Any] = {}
+    state: dict[str, Any] = {}
 
     def plan() -> None:
-        found["digest"], found["arguments"] = etl.inputs(at)
+        state["digest"], state["arguments"] = etl.inputs(at)
         lake.register()
 
     def job(name: str) -> None:
-        arguments = [word for pair in found["arguments"].items() for word in pair]
+        arguments = [word for pair in state["arguments"].items() for word in pair]
         with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere), _environment(at):
             _script(name).main([name, "--JOB_NAME", name, *arguments])
 
@@ -110,9 +110,9 @@ def _steps(at: Settings, data: Path) -> dict[str, Callable[[], Any]]:
         "ingest": lambda: ingest.run(at, data),
         "plan": plan,
         **{name: partial(job, name) for name in JOBS},
-        "catalog": lambda: found.update(registered=lake.register()),
+        "catalog": lambda: state.update(registered=lake.register()),
         "crawler": lambda: etl._crawl(lake.glue, at, lambda _: None, "etholake-raw"),
-        "summary": lambda: etl.save(at, lake, found["digest"], found["registered"], {}),
+        "summary": lambda: etl.save(at, lake, state["digest"], state["registered"], {}),
     }
 
 
