@@ -4,8 +4,8 @@
 
 Videos of 10 s in five simulated labs, one partition each. The jobs and their units of work run in this process
 (`PretendedSpark`), without the JVM, whose start does not depend on the lake. What one video costs by itself is
-measured in an empty lake; the figures are what a lake adds to that, in seconds of the processor, of this process and
-of the mock together.
+measured in an empty lake; the figures are what a lake adds to that, in seconds of the processor, of this process
+and of the mock together.
 """
 
 from __future__ import annotations
