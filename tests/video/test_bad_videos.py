@@ -160,6 +160,16 @@ def test_a_rate_below_that_of_models_is_named_before_a_run(tmp_path: Path) -> No
     assert problems == ("has 1 frames/s: clips are made, but models read at least 5 frames/s",)
 
 
+def test_links_out_of_a_folder_are_named(tmp_path: Path) -> None:
+    film = square.write(tmp_path / "a.mp4", 2)
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "a.mp4").symlink_to(film)
+    with pytest.raises(
+        DataError, match=r"no video file below it\. Not looked at \(1\): the link leads out of the"
+    ):
+        check_folder(tmp_path / "links")
+
+
 def test_a_turned_video_is_shown_upright(tmp_path: Path) -> None:
     path = square.turned(square.write(tmp_path / "a.mp4"))
     info = probe(path)
