@@ -125,7 +125,8 @@ def _opened(path: Path) -> Iterator[Any]:
     try:
         with av.open(str(path), format=container, options={"protocol_whitelist": "file"}) as file:
             if not file.streams.video:
-                raise DataError(f"{path}: has no video stream.")
+                cut_off = "" if file.streams.audio else ", and no sound either: was it cut off?"
+                raise DataError(f"{path}: has no video stream{cut_off or '.'}")
             if file.streams.video[0].codec_context is None:
                 raise DataError(
                     f"{path}: cannot be decoded: its codec is not known, or the file was cut off. Convert it to "

@@ -34,6 +34,12 @@ def _cut(path: Path) -> Path:
     return path
 
 
+def _cut_index(path: Path) -> Path:
+    square.write(path, 60)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    return path
+
+
 def _text(path: Path) -> Path:
     path.write_text("frame,x,y\n0,1,1\n")
     return path
@@ -60,7 +66,8 @@ REFUSED: list[tuple[str, str, Callable[[Path], Path], str]] = [
     ("a playlist that names another file", "a.mp4", _playlist, "signature of no"),
     ("nothing", "a.mp4", _empty, "signature of no"),
     ("cut before its index", "a.mp4", _cut, "cannot be decoded|cannot be read"),
-    ("sound without pictures", "a.mp4", square.audio_only, "no video stream"),
+    ("cut in its index", "a.mp4", _cut_index, "was it cut off"),
+    ("sound without pictures", "a.mp4", square.audio_only, r"no video stream\."),
     ("a codec that nobody has", "a.mp4", square.unknown_codec, "cannot be decoded|can be decoded"),
     ("no frame after the header", "a.mkv", _no_frames, "can be decoded|cannot be decoded"),
 ]
