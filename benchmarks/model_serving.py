@@ -61,7 +61,9 @@ def figures(model: NetworkModel, tracks: PoseTracks, folder: Path, requests: int
                 Figure(f"serving: {clients} clients, p50", 1000 * p50, "ms"),
                 Figure(f"serving: {clients} clients, p99", 1000 * p99, "ms"),
                 Figure(f"serving: {clients} clients, throughput", rate, "1/s"),
-                Figure(f"serving: {clients} clients, throughput / without HTTP", rate * direct, "x"),
+                Figure(
+                    f"serving: {clients} clients, throughput / without HTTP", rate * direct, "x", better="higher"
+                ),
             ]
         before = status(pid, "VmRSS")
         ask_all(port, body, steady, 8)
