@@ -40,6 +40,12 @@ class DecodedFrame:
     rotation: int
     reformatters: tuple[Any, Any]
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels, upright."""
+        width, height = int(self.picture.width), int(self.picture.height)
+        return (height, width) if self.rotation % 180 else (width, height)
+
     def rgb(self) -> Pixels:
         """Return the pixels, uint8 [H, W, 3], upright."""
         return _turned(self.reformatters[0].reformat(self.picture, format="rgb24").to_ndarray(), self.rotation)

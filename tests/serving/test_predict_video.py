@@ -159,6 +159,26 @@ def test_what_cannot_be_predicted_is_refused(made: Filmed, tmp_path: Path) -> No
         predict_video.run(
             Settings(), broken, made.folder / "video.json", tmp_path / "x.csv", model=str(made.model)
         )
+    about = json.loads((made.folder / "video.json").read_text())
+    (tmp_path / "number.json").write_text(json.dumps(about | {"behaviors_labeled": 5}))
+    with pytest.raises(DataError, match=r"behaviors_labeled must be a list of items .* but got 5"):
+        predict_video.run(
+            Settings(), made.film, tmp_path / "number.json", tmp_path / "x.csv", model=str(made.model)
+        )
+    with pytest.raises(DataError, match=r"gone\.mp4: is no file"):
+        predict_video.run(
+            Settings(),
+            tmp_path / "gone.mp4",
+            made.folder / "video.json",
+            tmp_path / "x.csv",
+            model=str(made.model),
+        )
+    pq.write_table(pa.table({"a": [1]}), tmp_path / "bare.parquet")
+    with pytest.raises(DataError, match=r"bare\.parquet: Expected the columns"):
+        predict_video.run(
+            Settings(), made.film, made.folder / "video.json", tmp_path / "x.csv", model=str(made.model),
+            tracks=tmp_path / "bare.parquet",
+        )  # fmt: skip
     assert not (tmp_path / "x.csv").exists()
 
 

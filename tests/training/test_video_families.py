@@ -235,7 +235,7 @@ def test_batches_do_not_depend_on_the_threads_that_draw_them(
     films: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nor does a run that is killed and goes on: batches that were drawn ahead are drawn again."""
-    fields = {"epochs": 2, "batches_per_epoch": 4, "augmentation": {"rotate": True, "brightness": 0.2}}
+    fields = {"epochs": 2, "batches_per_epoch": 3, "augmentation": {"rotate": True, "brightness": 0.2}}
 
     def losses(folder: str, threads: int, stop: bool = False) -> list[float]:
         monkeypatch.setattr(Trainer, "drawing_threads", lambda _: threads)
