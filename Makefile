@@ -179,8 +179,8 @@ pipeline: install ## The whole way as a state machine, states shown live (ARGS="
 package: install ## Build what is shipped to Glue and SageMaker into dist/
 	@$(BIN)/etholake package $(ARGS)
 
-bench: install ## Benchmarks (see benchmarks/README.md)
-	@for b in simulate etl ingest queries scanned decoding model; do echo "== $$b"; $(BIN)/python benchmarks/$$b.py $(ARGS) || exit 1; done
+bench: install ## Quick benchmarks in 10 minutes at most; ratios go to benchmarks/history.md (ARGS="--only etl")
+	$(BIN)/python benchmarks/bench.py $(ARGS)
 
 clean: ## Stop the mock; remove its buckets, logs and builds (never your data)
 	@if [ -x $(BIN)/etholake ]; then $(BIN)/etholake down; fi

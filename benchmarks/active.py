@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -109,7 +109,7 @@ class Features:
 
         def tables(
             tracks: PoseTracks, agent: int, target: int, frames: tuple[int, int]
-        ) -> Iterator[tuple[slice, Mapping[str, Any]]]:
+        ) -> Iterator[tuple[slice, dict[str, NDArray[np.float32]]]]:
             table = self.of(tracks, agent, target)
             for inner, _ in forest.in_parts(tracks, frames, 0.0):
                 yield inner, {name: values[inner] for name, values in table.items()}
@@ -207,8 +207,8 @@ def score(features: Features, model: Boosted, videos: Sequence[LabelledVideo]) -
             events = [e for e in video.events if (e.agent_id, e.target_id, e.action) == tuple(triplet)]
             tally = counts.setdefault(triplet[2], [0, 0])
             tally[1] += sum(e.stop_frame - e.start_frame for e in events)
-            if tuple(triplet) in probabilities:
-                claimed = np.nan_to_num(probabilities[tuple(triplet)]) >= THRESHOLD
+            if triplet in probabilities:
+                claimed = np.nan_to_num(probabilities[triplet]) >= THRESHOLD
                 tally[0] += int((claimed & mask(events, video.tracks.first_frame, len(claimed))).sum())
                 tally[1] += int(claimed.sum())
     occurring = [2 * common / whole for common, whole in counts.values() if whole]

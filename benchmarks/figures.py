@@ -12,13 +12,23 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured value. `target` is a bound that `met` compares with; None where there is none."""
+    """One measured value.
+
+    `target` is a bound that `met` compares with; None where there is none. `better` is `lower` or `higher`; by
+    default it follows from the target, and None means that neither direction is better.
+    """
 
     name: str
     value: float
     unit: str
     target: str | None = None
     met: bool | None = None
+    better: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.better is None and self.target is not None:
+            better = "lower" if self.target[0] in "<≤" else "higher"
+            object.__setattr__(self, "better", better)
 
 
 def parser(purpose: str | None) -> argparse.ArgumentParser:

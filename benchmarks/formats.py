@@ -52,7 +52,7 @@ def measure(folder: Path, frames: int, repeats: int) -> list[Figure]:
     figures = [Figure("formats: points", frames * ANIMALS * PARTS / 1e6, "million")]
     for layout in ("table", "fixed"):
         path = folder / f"{layout}.h5"
-        table.to_hdf(path, key="df_with_missing", format=layout, mode="w")  # type: ignore[call-overload]
+        table.to_hdf(path, key="df_with_missing", format=layout, mode="w")
         yardstick = partial(pandas_way, path, folder / "pandas.parquet")
         figures += compared(f"DeepLabCut h5 ({layout})", "deeplabcut_h5", path, yardstick, 3.0, repeats)
     path = folder / "tracks.csv"

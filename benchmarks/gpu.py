@@ -123,7 +123,7 @@ class _Step:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             logits = forward(x_BTF, lab_B, labeled_BC)[..., :CLASSES]
         loss = torch.nn.functional.binary_cross_entropy_with_logits(logits.float(), labels_BTC)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
 
 

@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ class Case:
 
 
 FULL = (Case("10,000 files", 6_666, 200, True, 3), Case("2 GB", 40, 5_900_000, False, 5))
-QUICK = (Case("1,500 files", 999, 200, True, 3), Case("0.25 GB", 5, 5_900_000, False, 3))
+QUICK = (Case("600 files", 399, 200, True, 2), Case("0.1 GB", 2, 5_900_000, False, 2))
 
 
 def main() -> None:
@@ -75,20 +76,20 @@ def main() -> None:
 def _measure(at: Settings, data: Path, case: Case) -> list[Figure]:
     files = [(file.path, file.key) for file in ingest.list_folder(data)]
     size = sum(path.stat().st_size for path, _ in files)
-    plain, first, unchanged = [], [], []
+    plain, first, unchanged = list[float](), list[float](), list[float]()
     for number in range(case.rounds + 1):
         of_ingest = dataclasses.replace(at, bucket=f"ingest-{number}", state_dir=str(data.parent / "ingest"))
         of_plain = dataclasses.replace(at, bucket=f"plain-{number}")
         work: list[tuple[list[float], Callable[[], Any]]] = [
-            (first, lambda to=of_ingest: ingest.run(to, data)),
-            (plain, lambda to=of_plain: _upload_plainly(to, files)),
+            (first, partial(ingest.run, of_ingest, data)),
+            (plain, partial(_upload_plainly, of_plain, files)),
         ]
         for bucket in (of_ingest.bucket, of_plain.bucket):
             aws.client(at, "s3").create_bucket(Bucket=bucket)
         for times, run in work if number % 2 else reversed(work):
             times.append(_seconds(run))
         for _ in range(REPEATS_UNCHANGED):
-            unchanged.append(_seconds(lambda to=of_ingest: _expect_unchanged(to, data)))
+            unchanged.append(_seconds(partial(_expect_unchanged, of_ingest, data)))
         for place in (Path(of_ingest.s3_root) / of_ingest.bucket, Path(of_ingest.s3_root) / of_plain.bucket):
             shutil.rmtree(place)
         shutil.rmtree(of_ingest.state_dir)

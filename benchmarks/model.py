@@ -22,6 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import model_serving
 import numpy as np
@@ -37,8 +38,10 @@ from etholake.dataset.pose_tracks import MODEL_FPS, PoseTracks
 from etholake.dataset.split import Span, Split
 from etholake.dataset.video_meta import VideoMeta
 from etholake.dataset.windows import Window, gather
-from etholake.features.pair_features import FEATURE_NAMES, pair_features
+from etholake.features.pair_features import pair_features
+from etholake.features.registry import window_encoder
 from etholake.models.loss import batch_loss
+from etholake.models.network_family import NetworkFamily
 from etholake.models.network_model import NetworkModel, new_network
 from etholake.models.registry import resolve
 from etholake.models.scaler import RobustScaler
@@ -156,9 +159,11 @@ def training(data: TrainingData, name: str, sizes: Sizes) -> list[Figure]:
     ratio, steps = bare.wall / with_data.wall, sizes.steps
     figures = [
         Figure(f"{name}: training with data / one resident batch", ratio, "x", ">= 0.9", ratio >= 0.9),
-        Figure(f"{name}: … processor time of both threads", bare.processor / with_data.processor, "x"),
-        Figure(f"{name}: … without the thread ahead", bare.wall / serial.wall, "x"),
-        Figure(f"{name}: … processor time of that", bare.processor / serial.processor, "x"),
+        Figure(
+            f"{name}: … processor time of both threads", bare.processor / with_data.processor, "x", better="higher"
+        ),
+        Figure(f"{name}: … without the thread ahead", bare.wall / serial.wall, "x", better="higher"),
+        Figure(f"{name}: … processor time of that", bare.processor / serial.processor, "x", better="higher"),
         Figure(f"{name}: steps per second, one resident batch", steps / bare.wall, "1/s"),
     ]
     figures += shares(trainer, bare.processor / steps, sizes.repeats)
@@ -167,11 +172,19 @@ def training(data: TrainingData, name: str, sizes: Sizes) -> list[Figure]:
     return figures
 
 
+def network_family(name: str) -> tuple[NetworkFamily[Any], Any]:
+    """Return the family of networks that a configuration's name means, and the configuration."""
+    family, config = resolve(name)
+    if not isinstance(family, NetworkFamily):
+        raise SystemExit(f"{name} is no network.")
+    return family, config
+
+
 def trainer_of(data: TrainingData, name: str, device: torch.device) -> Trainer:
     """Return a trainer of all the videos, as `fit` makes one."""
     spans = tuple(Span(v.tracks.video_id, v.tracks.lab_id, 0, v.tracks.n_frames) for v in data.videos)
     labs = sorted({span.lab_id for span in spans})
-    family, config = resolve(name)
+    family, config = network_family(name)
     sampler = WindowSampler(data, spans, labs, config, 0)
     network = new_network(family, config, len(data.actions), len(labs))
     scaler = RobustScaler.fit(pair_features(sampler.sample_for_scaling().tracks).flatten(0, 1))
@@ -195,9 +208,9 @@ def single_step(trainer: Trainer, resident: Drawn) -> Callable[[], float]:
     def step() -> float:
         trainer.optimiser.zero_grad(set_to_none=True)
         with torch.autocast(device.type, trainer.amp, enabled=trainer.amp is not None):
-            logits = trainer.forward(resident.x_BTF, batch.lab_B, batch.labeled_BC)
+            logits = trainer.forward(resident.x, batch.lab_B, batch.labeled_BC)
             loss = batch_loss(logits, batch, config, trainer.weight_C, resident.entries)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(trainer.network.parameters(), config.clip)
         trainer.optimiser.step()
         return float(loss.detach())
@@ -222,7 +235,7 @@ def shares(trainer: Trainer, step: float, repeats: int) -> list[Figure]:
     )
     names = ("drawing windows", "augmentation", "features and scaling", "averaging weights (EMA)")
     return [
-        Figure(f"{config.name}: {what}, share of a step", 100 * t.processor / step, "%")
+        Figure(f"{config.name}: {what}, share of a step", 100 * t.processor / step, "%", better="lower")
         for what, t in zip(names, times, strict=True)
     ]
 
@@ -246,9 +259,10 @@ def utilisation(trainer: Trainer, single: Callable[[], float], seconds: float) -
 def new_model(name: str) -> NetworkModel:
     """Return a model of one lab with random weights."""
     torch.manual_seed(0)
-    family, config = resolve(name)
+    family, config = network_family(name)
     network = new_network(family, config, len(ACTIONS), labs=1)
-    scaler = RobustScaler(torch.zeros(len(FEATURE_NAMES)), torch.ones(len(FEATURE_NAMES)))
+    features = len(window_encoder(config.encoder).names)
+    scaler = RobustScaler(torch.zeros(features), torch.ones(features))
     return NetworkModel(network.eval(), scaler, config, ACTIONS, ("Lab",), {"Lab": ACTIONS})
 
 
@@ -287,10 +301,15 @@ def prediction(name: str, sizes: Sizes) -> list[Figure]:
     ratio = of_two.wall / bare.wall
     return [
         Figure(f"{name}: prediction / bare forward passes", ratio, "x", "<= 1.25", ratio <= 1.25),
-        Figure(f"{name}: … processor time", of_two.processor / bare.processor, "x"),
-        Figure(f"{name}: 4 mice, {computed} labeled / all 16", of_few.processor / of_four.processor, "x"),
-        Figure(f"{name}: 2 mice, all 4 pairs: times real time", seconds / of_two.wall, "x"),
-        Figure(f"{name}: 4 mice, all 16 pairs: times real time", seconds / of_four.wall, "x"),
+        Figure(f"{name}: … processor time", of_two.processor / bare.processor, "x", better="lower"),
+        Figure(
+            f"{name}: 4 mice, {computed} labeled / all 16",
+            of_few.processor / of_four.processor,
+            "x",
+            better="lower",
+        ),
+        Figure(f"{name}: 2 mice, all 4 pairs: times real time", seconds / of_two.wall, "", better="higher"),
+        Figure(f"{name}: 4 mice, all 16 pairs: times real time", seconds / of_four.wall, "", better="higher"),
     ]
 
 

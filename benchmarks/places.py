@@ -21,6 +21,7 @@ from recognisers import read_lab
 from etholake.dataset.labelled import TrainingData, whole_spans
 from etholake.features.rolling import Rolling
 from etholake.models.boosted import forest
+from etholake.models.boosted.config import BoostedConfig
 from etholake.simulate import rigs, simulate
 from etholake.training.estimate import estimate
 
@@ -57,7 +58,7 @@ def scores(data: TrainingData, kept: Kept, seed: int) -> dict[str, float]:
         spans = whole_spans(data.videos)
         folds = [[span] for span in spans]
         models = [
-            forest.fit(data.videos, [s for s in spans if s not in fold], forest.BoostedConfig(seed=seed))
+            forest.fit(data.videos, [s for s in spans if s not in fold], BoostedConfig(seed=seed))
             for fold in folds
         ]
         out = [model.predict(video.tracks) for model, video in zip(models, data.videos, strict=True)]

@@ -219,7 +219,7 @@ def _write(path: Path, pairs: Sequence[PairScores]) -> None:
         f"{p.agent_id},{p.target_id},{p.first_frame},{','.join(p.actions)}": p.probabilities_TA for p in pairs
     }
     partial = path.with_suffix(".partial.npz")
-    np.savez_compressed(partial, **arrays)
+    np.savez_compressed(partial, **arrays)  # type: ignore[arg-type]
     partial.rename(path)
 
 
@@ -336,7 +336,7 @@ class Judged:
         They are the masks of wrong frames and of frames near a boundary, and the fraction of points that were not
         observed.
         """
-        masks = []
+        masks: list[tuple[NDArray[Any], ...]] = []
         for video in self.folds.videos:
             tracks = self.folds.by_id[video].tracks
             observed_TM = tracks.to_video_frames(_tracked(tracks.observed_TMK))
@@ -373,7 +373,8 @@ def _expected(folds: Folds, name: str) -> float:
 def _tracked(observed_TMK: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Share of the parts that the video has at all which are seen [T, M]."""
     there_K = observed_TMK.any(axis=(0, 1))
-    return observed_TMK[:, :, there_K].mean(axis=2, dtype=np.float32)
+    share_TM: NDArray[np.float32] = observed_TMK[:, :, there_K].mean(axis=2, dtype=np.float32)
+    return share_TM
 
 
 def _ranks(pairs: Sequence[PairScores], folds: Folds, actions: Sequence[str]) -> NDArray[Any]:
@@ -396,7 +397,8 @@ def _average_precision(ranks_AQ2: NDArray[Any]) -> NDArray[Any]:
     false, true = np.cumsum(ranks_AQ2[:, ::-1], axis=1).transpose(2, 0, 1)
     with np.errstate(invalid="ignore"):
         precision = true / np.maximum(true + false, 1)
-        return (np.diff(true, axis=1, prepend=0) * precision).sum(axis=1) / true[:, -1]
+        average_A: NDArray[Any] = (np.diff(true, axis=1, prepend=0) * precision).sum(axis=1) / true[:, -1]
+    return average_A
 
 
 def _with_interval(name: str, value: float, draws: NDArray[Any], unit: str) -> list[Figure]:
@@ -408,7 +410,8 @@ def _with_interval(name: str, value: float, draws: NDArray[Any], unit: str) -> l
 def _f(frames_A3: NDArray[Any]) -> NDArray[Any]:
     """F of the actions that occur or are predicted."""
     tp, fp, fn = frames_A3[frames_A3.sum(axis=1) > 0].T
-    return 2 * tp / (2 * tp + fp + fn)
+    f_A: NDArray[Any] = 2 * tp / (2 * tp + fp + fn)
+    return f_A
 
 
 if __name__ == "__main__":

@@ -24,7 +24,8 @@ READMES = {
     "index.md": "README.md", "local-mock.md": "local_mock/README.md", "infra.md": "infra/README.md",
     "local-mock-coverage.md": "local_mock/COVERAGE.md", "adding-a-family.md": "etholake/models/README.md",
     "sagemaker.md": "sagemaker/README.md", "dashboards.md": "dashboards/README.md",
-    "benchmarks.md": "benchmarks/README.md", "changelog.md": "CHANGELOG.md",
+    "benchmarks.md": "benchmarks/README.md", "benchmark-history.md": "benchmarks/history.md",
+    "changelog.md": "CHANGELOG.md",
 }  # fmt: skip
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s#]*)(#[^)\s]*)?\)")
 _CODE = re.compile(r"(```.*?```)", re.DOTALL)

@@ -6,9 +6,10 @@ Runs on Glue 5.1 and on plain local Spark, with `etholake.zip` on the Python pat
         --bucket BUCKET --database DATABASE [--recipe JSON --clip_set NAME]
 
 One video is one task (`etholake.video.work`): it is downloaded once, decoded once in a child process, and its
-shards are uploaded. Without `recipe` the videos are only looked at. The driver holds names; it commits one lab
-after the other: the partition of `videos`, then that of `clips`, whose labels come from the curated annotations:
-new labels decode nothing. What is done already is found in the bucket and not done again.
+shards are uploaded. Without `recipe` the videos are only looked at; films of further cameras always are. The
+driver holds names; it commits one lab after the other: the partition of `videos`, then that of `clips`, whose
+labels come from the curated annotations: new labels decode nothing. What is done already is found in the bucket
+and not done again.
 
 Glue and not SageMaker Processing, because a lab's videos differ in length by orders of magnitude: Spark hands out
 one video at a time to whoever is free and tries a lost one again; a processing job would be given fixed shares.
@@ -20,17 +21,18 @@ import io
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from etholake import logs
-from etholake.contract import RAW_ZONE, SPLITS, arrow_schema
+from etholake.contract import RAW_ZONE, SPLITS, arrow_schema, video_and_camera
 from etholake.curate import file_reports as reporting
 from etholake.curate.rawzone import list_raw, read_metadata, videos_by_lab
 from etholake.curate.work import ANNOTATIONS, TRACKING
 from etholake.digest import fingerprint
 from etholake.errors import AwsError, DataError
 from etholake.lake import Lake, generation_prefix, identity
+from etholake.video.facts import compare_cameras
 from etholake.video.index import clip_rows
 from etholake.video.recipe import ClipRecipe, check_set_name
 from etholake.video.work import DONE, VideoTask, clip_prefix, code_digest, facts_key, run
@@ -87,9 +89,10 @@ def read(options: ClipOptions, lake: Lake) -> list[LabVideos]:
     code = code_digest()
     labs: dict[str, list[VideoTask]] = {}
     for item in lake.objects(f"{RAW_ZONE}/videos/"):
-        lab_id, video_id = _names_of(item["Key"])
-        if video_id is not None:
-            task = VideoTask(lake.bucket, item["Key"], int(item["Size"]), lab_id, video_id, "", ())
+        _, _, lab, name = item["Key"].split("/", 3)
+        if names := video_and_camera(name):
+            lab_id, (video_id, camera) = lab.removeprefix("lab_id="), names
+            task = VideoTask(lake.bucket, item["Key"], int(item["Size"]), lab_id, video_id, "", (), camera=camera)
             labs.setdefault(lab_id, []).append(task)
     planned = []
     for lab_id, tasks in sorted(labs.items()):
@@ -97,6 +100,9 @@ def read(options: ClipOptions, lake: Lake) -> list[LabVideos]:
         files, digests = _tracks(lake, lab_id)
         complete = []
         for task in tasks:
+            if task.camera is not None:
+                complete.append(replace(task, facts_digest=fingerprint(task.key, etags[task.key], code)))
+                continue
             record = rows.get(task.video_id)
             row = dict(record.values) if record else None
             boxes_key = boxes.get(f"{RAW_ZONE}/boxes/lab_id={lab_id}/{task.video_id}")
@@ -134,7 +140,8 @@ def write(labs: Sequence[LabVideos], options: ClipOptions, lake: Lake) -> dict[s
     """Commit the partitions of every lab, and drop those of labs without videos. Returns sums."""
     sums = {"videos": 0, "unreadable": 0, "clips": 0, "without_clips": 0}
     for lab in labs:
-        rows = [json.loads(_body(lake, facts_key(lab.lab_id, t.video_id, t.facts_digest))) for t in lab.tasks]
+        bodies = [_body(lake, facts_key(lab.lab_id, t.video_id, t.facts_digest)) for t in lab.tasks]
+        rows = compare_cameras([json.loads(body) for body in bodies])
         sums["videos"] += len(rows)
         sums["unreadable"] += sum(row["error"] is not None for row in rows)
         _replace(lake, VIDEOS, {"lab_id": lab.lab_id}, rows, fingerprint([t.facts_digest for t in lab.tasks]), {})
@@ -145,6 +152,8 @@ def write(labs: Sequence[LabVideos], options: ClipOptions, lake: Lake) -> dict[s
         problems: dict[str, str] = {}
         balance: dict[str, list[dict[str, Any]]] = {}
         for task, row in zip(lab.tasks, rows, strict=True):
+            if task.recipe is None:
+                continue
             report = {"error": row["error"]} if row["error"] else json.loads(_body(lake, _clip_key(task)))
             if "error" in report:
                 problems[str(task.video_id)] = report["error"]
@@ -156,7 +165,7 @@ def write(labs: Sequence[LabVideos], options: ClipOptions, lake: Lake) -> dict[s
         sums["clips"] += len(clips)
         sums["without_clips"] += len(problems)
         keys = {"clip_set": options.clip_set, "lab_id": lab.lab_id}
-        made_of = fingerprint([task.clip_digest for task in lab.tasks], state)
+        made_of = fingerprint([task.clip_digest for task in lab.tasks if task.recipe], state)
         report = {"recipe": options.recipe.as_dict(), "problems": problems, "balances": balance}
         _replace(lake, CLIPS, keys, clips, made_of, report)
         print(f"clips of {lab.lab_id}: {len(clips)} windows of {len(balance)} videos, {len(problems)} without")
@@ -224,13 +233,6 @@ def _events(lake: Lake, lab_id: str) -> tuple[dict[int, list[dict[str, Any]]], s
         for row in pq.read_table(content, columns=columns).to_pylist():
             events.setdefault(row["video_id"], []).append(row)
     return events, identity(lake.current(ANNOTATIONS, keys))
-
-
-def _names_of(key: str) -> tuple[str, int | None]:
-    """Return (lab, video) of the key of a raw video; video None if it is not named by a number."""
-    _, _, lab, name = key.split("/", 3)
-    stem = name.rpartition(".")[0]
-    return lab.removeprefix("lab_id="), int(stem) if stem.isdecimal() else None
 
 
 def _objects(lake: Lake, prefix: str) -> list[tuple[str, str]]:

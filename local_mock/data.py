@@ -12,6 +12,7 @@ import hashlib
 import io
 import os
 import shutil
+import stat
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -174,7 +175,16 @@ class FolderData(DataAccess):
         return path
 
     def local_files(self, infos: Sequence[ObjectInfo]) -> Sequence[Path]:
-        return [self.local_file(info.uri) for info in infos]
+        return [self._listed_file(info) for info in infos]
+
+    def _listed_file(self, info: ObjectInfo) -> Path:
+        """Return the file of an object of a listing, which has followed no link: without asking again."""
+        if is_plain(info.key):
+            path = os.path.join(self.root, split_uri(info.uri)[0], info.key)  # noqa: PTH118 - of ten thousand
+            with contextlib.suppress(OSError):
+                if stat.S_ISREG(os.lstat(path).st_mode):
+                    return Path(path)
+        return self.local_file(info.uri)
 
     def seekable(self, info: ObjectInfo) -> Path | IO[bytes]:
         return self.local_file(info.uri)

@@ -5,6 +5,7 @@
 CREATE EXTERNAL TABLE IF NOT EXISTS videos (
     video_id bigint COMMENT 'video',
     source_file string COMMENT 'key below the raw zone',
+    camera string COMMENT 'name of a further camera; null: the film that the tracks were made of',
     bytes bigint,
     sha256 string COMMENT 'of the files bytes, hex',
     error string COMMENT 'why it cannot be read; null if it can: all that follows is then set',
@@ -22,8 +23,8 @@ CREATE EXTERNAL TABLE IF NOT EXISTS videos (
     start_sec double COMMENT 's, time of the first frame',
     keyframe_distance int COMMENT 'most frames from one key frame to the next or the end',
     tracked_frames int COMMENT 'last frame of the curated tracks + 1; null without tracks',
-    frame_map string COMMENT 'equal, off_by_one, offset or unknown; null without tracks',
-    frame_difference int COMMENT 'tracked_frames - frames; null without tracks',
+    frame_map string COMMENT 'equal, off_by_one or offset; null without tracks',
+    frame_difference int COMMENT 'tracked frames (of a further camera: of the first film) - frames',
     flags array<string> COMMENT 'what a user should know, sorted'
 )
 PARTITIONED BY (lab_id string)

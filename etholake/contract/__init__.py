@@ -27,6 +27,7 @@ from etholake.contract.raw_layout import (
     raw_boxes_key,
     raw_key,
     raw_video_key,
+    video_and_camera,
 )
 from etholake.contract.rules import KINDS, RULES, Rule, parse_limits
 from etholake.contract.tables import TABLES, Column, Table
@@ -109,5 +110,6 @@ __all__ = [
     "raw_key",
     "raw_video_key",
     "unified_part_sources",
+    "video_and_camera",
     "whole_number",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from etholake.contract.zones import RAW_ZONE
 
 SPLITS = ("train", "test")
@@ -39,6 +41,10 @@ RAW_ANNOTATION_COLUMNS = {
 }  # fmt: skip
 # Video files that the raw zone takes; what is in them is told by their first bytes.
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".avi", ".mov", ".mkv", ".webm")
+_VIDEO_FILE = re.compile(
+    rf"(0|[1-9]\d*)(?:\.([A-Za-z][A-Za-z0-9_-]*))?({'|'.join(map(re.escape, VIDEO_SUFFIXES))})",
+    re.IGNORECASE | re.ASCII,
+)
 MIN_FPS = 5.0  # below it frames are further apart than many behaviors last, and speeds mean nothing
 REVIEWED = "reviewed"  # kind of the labels that reviewers merged: a file in place of the annotation
 SUBMISSION_COLUMNS = ("row_id", "video_id", "agent_id", "target_id", "action", "start_frame", "stop_frame")
@@ -46,8 +52,18 @@ SELF = "self"  # how a submission and `behaviors_labeled` write the target of a 
 
 
 def raw_video_key(lab_id: str, name: str) -> str:
-    """Return the key in the bucket of a raw video; `name` is ``<video>.<suffix>``."""
+    """Return the key in the bucket of a raw video; `video_and_camera` says how it is named."""
     return f"{RAW_ZONE}/videos/lab_id={lab_id}/{name}"
+
+
+def video_and_camera(name: str) -> tuple[int, str | None] | None:
+    """Return the video and the camera of the name of a raw video, None for a name that the layout does not have.
+
+    The camera is None for ``<video>.<suffix>``: the film whose pixels the coordinates of the tracks count. In
+    ``<video>.<camera>.<suffix>`` the name of a further camera is a letter, then letters, digits, ``_`` and ``-``.
+    """
+    match = _VIDEO_FILE.fullmatch(name)
+    return (int(match[1]), match[2]) if match else None
 
 
 def raw_boxes_key(lab_id: str, name: str) -> str:

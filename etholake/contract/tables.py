@@ -251,6 +251,7 @@ TABLES: Mapping[str, Table] = {
             (
                 _VIDEO,
                 _c("source_file", "string", "key below the raw zone", nullable=False),
+                _c("camera", "string", "name of a further camera; null: the film that the tracks were made of"),
                 _c("bytes", "bigint", nullable=False),
                 _c("sha256", "string", "of the file's bytes, hex", nullable=False),
                 _c("error", "string", "why it cannot be read; null if it can: all that follows is then set"),
@@ -268,8 +269,8 @@ TABLES: Mapping[str, Table] = {
                 _c("start_sec", "double", "s, time of the first frame"),
                 _c("keyframe_distance", "int", "most frames from one key frame to the next or the end"),
                 _c("tracked_frames", "int", "last frame of the curated tracks + 1; null without tracks"),
-                _c("frame_map", "string", "equal, off_by_one, offset or unknown; null without tracks"),
-                _c("frame_difference", "int", "tracked_frames - frames; null without tracks"),
+                _c("frame_map", "string", "equal, off_by_one or offset; null without tracks"),
+                _c("frame_difference", "int", "tracked frames (of a further camera: of the first film) - frames"),
                 _c("flags", "array<string>", "what a user should know, sorted", nullable=False),
             ),
             partitions=("lab_id",),

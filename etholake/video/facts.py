@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from etholake.contract import MIN_FPS
 from etholake.formats.video import VideoInfo
 from etholake.video.prepare import VideoTracks
 
-__all__ = ["FLAGS", "flags_of", "frame_map_of", "row_of"]
+__all__ = ["FLAGS", "compare_cameras", "flags_of", "frame_map_of", "row_of"]
 
 FLAGS = {
     "variable-frame-rate": "frames are unevenly spaced in time: a frame's time is not its number / rate",
@@ -26,6 +26,7 @@ FLAGS = {
     "tracks-off-by-one": "tracks and video differ by one frame, as tools count differently",
     "tracks-offset": "tracks and video differ by more than one frame",
     "no-tracks": "there are no curated tracks",
+    "no-first-film": "a further camera of a video whose own film is missing or unreadable",
 }
 _OUTSIDE_SHARE = 0.05
 
@@ -85,6 +86,28 @@ def row_of(info: VideoInfo, tracks: VideoTracks | None, metadata: Mapping[str, A
         "tracked_frames": None if tracks is None else len(tracks.keypoints_TMK3), "frame_map": kind,
         "frame_difference": difference, "flags": flags_of(info, tracks, metadata),
     }  # fmt: skip
+
+
+def compare_cameras(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows of `videos` with the films of further cameras measured against the film of the tracks.
+
+    ``tracked_frames`` of a further camera stays null, as no point of the tracks lies in its picture; ``frame_map``
+    and ``frame_difference`` say how its frames lie to those of the first film of the same video.
+    """
+    first = {row["video_id"]: row for row in rows if row["camera"] is None and row["error"] is None}
+    compared = []
+    for row in map(dict, rows):
+        if row["camera"] is not None and row["error"] is None:
+            film = first.get(row["video_id"])
+            flags = set(row["flags"]) - {"no-tracks"}
+            if film is None:
+                row["flags"] = sorted(flags | {"no-first-film"})
+            else:
+                difference = film["frames"] - row["frames"]
+                kind = "equal" if difference == 0 else "off_by_one" if abs(difference) == 1 else "offset"
+                row |= {"frame_map": kind, "frame_difference": difference, "flags": sorted(flags)}
+        compared.append(row)
+    return compared
 
 
 def _outside(tracks: VideoTracks, width: int, height: int) -> float:

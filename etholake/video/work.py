@@ -53,7 +53,8 @@ def code_digest() -> str:
 class VideoTask:
     """A raw video with everything that decides its row and its clips.
 
-    `recipe` None: only look at it. `metadata` is the curated row, `track_files` the lab's curated Parquet files.
+    `recipe` None: only look at it. `metadata` is the curated row, `track_files` the lab's curated Parquet files. A
+    film of a further `camera` has neither, and no recipe: the points of the tracks lie in another picture.
     """
 
     bucket: str
@@ -68,6 +69,7 @@ class VideoTask:
     clip_set: str = ""
     clip_digest: str = ""
     boxes_key: str | None = None
+    camera: str | None = None
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def _run(task: VideoTask, s3: Any, folder: Path) -> VideoOutcome:
     sha256 = _download(s3, task.bucket, task.key, path)
     row: dict[str, Any] = {
         "lab_id": task.lab_id, "video_id": task.video_id, "source_file": task.key.partition("/")[2],
-        "bytes": task.size, "sha256": sha256, "error": None, "flags": [],
+        "camera": task.camera, "bytes": task.size, "sha256": sha256, "error": None, "flags": [],
     }  # fmt: skip
     tracks = read_tracks(task.track_files, task.video_id)
     try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -28,13 +29,31 @@ class AsOf:
 
 @dataclass(frozen=True)
 class Partition:
-    """Values (text, in key order), where the files lie, and what the partition says of them itself (None: nothing)."""
+    """Values (text, in key order), where the files lie, and the storage descriptor that the partition has itself.
+
+    The descriptor is read when a scan needs it: most of a table's partitions are ruled out by their values.
+    """
 
     values: tuple[str, ...]
     location: str
-    serde: str | None = None
-    serde_parameters: tuple[tuple[str, str], ...] | None = None
-    columns: tuple[tuple[str, str], ...] | None = None
+    storage: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    @property
+    def serde(self) -> str | None:
+        """The library of the partition's own SerDe; None: the table's."""
+        return (self.storage.get("SerdeInfo") or {}).get("SerializationLibrary") or None
+
+    @property
+    def serde_parameters(self) -> tuple[tuple[str, str], ...] | None:
+        """The parameters of its own SerDe; None: the table's."""
+        if self.serde is None:
+            return None
+        return tuple((k, str(v)) for k, v in sorted((self.storage["SerdeInfo"].get("Parameters") or {}).items()))
+
+    @property
+    def columns(self) -> tuple[tuple[str, str], ...]:
+        """The columns (name, type) that it declares itself."""
+        return tuple((c["Name"].lower(), c.get("Type") or "string") for c in self.storage.get("Columns") or ())
 
 
 @dataclass
@@ -101,17 +120,7 @@ def table_of(entry: dict[str, Any], partitions: list[dict[str, Any]]) -> Table:
 
 def _partition(entry: dict[str, Any]) -> Partition:
     storage = entry.get("StorageDescriptor") or {}
-    serde = storage.get("SerdeInfo") or {}
-    columns = storage.get("Columns")
-    return Partition(
-        tuple(entry["Values"]),
-        storage["Location"],
-        serde.get("SerializationLibrary") or None,
-        tuple((k, str(v)) for k, v in sorted((serde.get("Parameters") or {}).items()))
-        if serde.get("SerializationLibrary")
-        else None,
-        tuple((c["Name"].lower(), c.get("Type") or "string") for c in columns) if columns else None,
-    )
+    return Partition(tuple(entry["Values"]), storage["Location"], storage)
 
 
 def _view_sql(original: str) -> str:
@@ -163,9 +172,14 @@ class GlueCatalog:
         table = self.backend.databases[database.lower()].tables[name.lower()]
         return [p.as_dict() for p in list(table.partitions.values())]
 
+    def _partition_inputs(self, database: str, name: str) -> list[dict[str, Any]]:
+        """Return what defines each partition, without the copies that `partition_entries` makes."""
+        table = self.backend.databases[database.lower()].tables[name.lower()]
+        return [p.partition_input for p in list(table.partitions.values())]
+
     def partition_values(self, database: str, name: str) -> set[tuple[str, ...]]:
         """Return the values of the partitions that a table has."""
-        return {tuple(p["Values"]) for p in self.partition_entries(database, name)}
+        return {tuple(p["Values"]) for p in self._partition_inputs(database, name)}
 
     def table(
         self, database: str, name: str, position: tuple[int, int] | None = None, as_of: AsOf | None = None
@@ -191,7 +205,7 @@ class GlueCatalog:
             raise QueryError(
                 "TABLE_NOT_FOUND", f"{at(position)}Table 'awsdatacatalog.{database}.{name}' does not exist"
             )
-        return table_of(entry, self.partition_entries(database, name))
+        return table_of(entry, self._partition_inputs(database, name))
 
     def _iceberg(self, entry: dict[str, Any], as_of: AsOf | None) -> Table:
         require()
@@ -219,6 +233,6 @@ class GlueCatalog:
         entry = self.entry(database, base) if kind == "partitions" else None
         if entry is None or not entry.get("PartitionKeys"):
             return None
-        table = table_of(entry, self.partition_entries(database, base))
+        table = table_of(entry, self._partition_inputs(database, base))
         rows = [p.values for p in table.partitions]
         return Table(database, name, [], view=information.partitions(table.partition_keys, rows))

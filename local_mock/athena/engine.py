@@ -88,9 +88,9 @@ class Session:
             if self._worker is not None:
                 self._worker.process.kill()
 
-    def evaluate(self, sql: str) -> list[Any]:
-        """Rows of a query over constants."""
-        table = self.arrow(sql)
+    def evaluate(self, sql: str, rows: pa.Table | None = None) -> list[Any]:
+        """Return the rows of a query over constants, and over `rows` under the name `frames.ROWS`."""
+        table = self._run({"sql": sql, "functions": called(sql)}, rows)
         return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
 
     def convert(self, request: dict[str, Any]) -> Path:
@@ -125,7 +125,7 @@ class Session:
         """Return the result of compiled SQL. Raises QueryError."""
         return self._run({"sql": sql, "functions": called(sql)})
 
-    def _run(self, request: dict[str, Any]) -> pa.Table:
+    def _run(self, request: dict[str, Any], rows: pa.Table | None = None) -> pa.Table:
         with self._engine.pool.worker(self._deadline) as worker:
             with self._lock:
                 self._check()
@@ -134,7 +134,7 @@ class Session:
             timer.daemon = True
             timer.start()
             try:
-                return worker.run(request)
+                return worker.run(request, rows)
             except WorkerError as err:
                 self._check(err)
                 if err.kind == "Lost" and worker.process.wait() == -signal.SIGSEGV:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import struct
 from typing import IO
 
-__all__ = ["read_frame", "write_frame"]
+import pyarrow as pa
+
+__all__ = ["ROWS", "read_frame", "stream_of", "write_frame"]
+
+ROWS = "given_rows"  # the relation under which a query finds the rows that its request brings
 
 _HEADER = struct.Struct(">Q")
 
@@ -25,3 +29,11 @@ def write_frame(stream: IO[bytes], body: bytes | memoryview) -> None:
     stream.write(_HEADER.pack(len(body)))
     stream.write(body)
     stream.flush()
+
+
+def stream_of(table: pa.Table) -> memoryview:
+    """Return rows as an Arrow stream."""
+    output = pa.BufferOutputStream()
+    with pa.ipc.new_stream(output, table.schema) as writer:
+        writer.write_table(table)
+    return memoryview(output.getvalue())

@@ -23,7 +23,7 @@ from typing import IO, Any
 import pyarrow as pa
 
 from local_mock.athena.errors import QueryError
-from local_mock.athena.frames import read_frame, write_frame
+from local_mock.athena.frames import read_frame, stream_of, write_frame
 
 __all__ = ["Limits", "Pool", "WorkerError", "limits_of"]
 
@@ -95,10 +95,15 @@ class _Worker:
             self.kill()
             raise QueryError("GENERIC_INTERNAL_ERROR", "The query process of local_mock did not start")
 
-    def run(self, request: dict[str, Any]) -> pa.Table:
-        """Return the result of one request. Raises WorkerError; kind `Lost` if the process has died."""
+    def run(self, request: dict[str, Any], rows: pa.Table | None = None) -> pa.Table:
+        """Return the result of one request, which may bring rows.
+
+        Raises WorkerError; its kind is `Lost` if the process has died.
+        """
         try:
-            write_frame(self._input, json.dumps(request).encode())
+            write_frame(self._input, json.dumps(request | {"rows": rows is not None}).encode())
+            if rows is not None:
+                write_frame(self._input, stream_of(rows))
             head = read_frame(self._output)
             answer = json.loads(head) if head is not None else None
             if answer is not None and "error" not in answer:

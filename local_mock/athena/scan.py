@@ -7,25 +7,35 @@ with `_` or `.` are not data. All other formats than Parquet are read by way of 
 # ruff: noqa: E501, S608 - one line a message or signature; SQL is made of compiled parts, never of user text
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 
 from local_mock.athena.catalog import Partition, Table
 from local_mock.athena.errors import QueryError
 from local_mock.athena.footers import Footer, footer, scanned
+from local_mock.athena.frames import ROWS
 from local_mock.athena.projection import projected
 from local_mock.athena.sqltypes import BIGINT, TIMESTAMP, VARCHAR, Type, parse_type
 from local_mock.athena.translate.casts import rounded_timestamp, widen
 from local_mock.athena.translate.relations import HIDDEN, Scan, quote, text
-from local_mock.data import DataAccess
+from local_mock.data import DataAccess, ObjectInfo
 
 __all__ = ["DataFile", "bind_scan", "data_files", "empty_scan", "file_format", "partition_columns"]
 
 _UNION_LIMIT = 48  # partitions that are written as UNION ALL; beyond it, one reader and a table of values
+_LIST_AT_ONCE = 100  # partitions from which on one listing of the table is cheaper than one of each
+_NUMBER = "$number"  # of a partition among those that a filter is asked about; no column has this name
+
+
+class Evaluate(Protocol):
+    """Runs compiled SQL, over rows under the name `ROWS` where there are any; returns its rows."""
+
+    def __call__(self, sql: str, rows: pa.Table | None = None) -> list[Any]: ...
 
 
 @dataclass(frozen=True)
@@ -62,21 +72,21 @@ def file_format(table: Table, library: str | None = None) -> str:
     return formats[serde]
 
 
-def data_files(data: DataAccess, location: str) -> list[Any]:
+def data_files(data: DataAccess, location: str) -> list[ObjectInfo]:
     """Objects under a location that are data (no `_SUCCESS`, no `.crc`, nothing empty)."""
     prefix = location.rstrip("/") + "/"
-    files = [
-        item
-        for item in data.list(prefix)
-        if item.size > 0 and not any(part.startswith(("_", ".")) for part in item.uri[len(prefix) :].split("/"))
-    ]
-    return sorted(files, key=lambda item: item.uri)
+    return sorted((item for item in data.list(prefix) if _is_data(item, prefix)), key=lambda item: item.uri)
+
+
+def _is_data(item: ObjectInfo, prefix: str) -> bool:
+    names = item.uri[len(prefix) :].split("/")
+    return item.size > 0 and not any(name.startswith(("_", ".")) for name in names)
 
 
 def bind_scan(
-    scan: Scan, data: DataAccess, evaluate: Callable[[str], list[Any]], convert: Callable[[dict[str, Any]], Path]
+    scan: Scan, data: DataAccess, evaluate: Evaluate, convert: Callable[[dict[str, Any]], Path]
 ) -> tuple[str, int]:
-    """(DuckDB SELECT for the token of `scan`, bytes that it reads). `evaluate` runs a constant query, `convert` reads text."""
+    """(DuckDB SELECT for the token of `scan`, bytes that it reads). `evaluate` runs a query over rows, `convert` reads text."""
     table = scan.table
     if table.iceberg is not None:
         from local_mock.athena.iceberg.reading import bind
@@ -86,7 +96,7 @@ def bind_scan(
     partitions = _partitions(table, scan, evaluate)
     for partition in partitions:
         _check_schema(table, partition, scan)
-    listed = [(item, p) for p in partitions for item in data_files(data, p.location)]
+    listed = _listed(data, table, partitions)
     paths = data.local_files([item for item, _ in listed])
     by_format: dict[str, list[DataFile]] = {}
     for (item, p), path in zip(listed, paths, strict=True):
@@ -114,7 +124,7 @@ _WIDER = {
 
 def _check_schema(table: Table, partition: Partition, scan: Scan) -> None:
     """Raise HIVE_PARTITION_SCHEMA_MISMATCH where a partition declares a column with a type that the table's is not made of."""
-    declared = dict(partition.columns or ())
+    declared = dict(partition.columns)
     for name, kind in table.columns:
         if name not in declared or name not in scan.used:
             continue
@@ -127,7 +137,25 @@ def _check_schema(table: Table, partition: Partition, scan: Scan) -> None:
             )
 
 
-def _partitions(table: Table, scan: Scan, evaluate: Callable[[str], list[Any]]) -> list[Partition]:
+def _listed(data: DataAccess, table: Table, partitions: list[Partition]) -> list[tuple[ObjectInfo, Partition]]:
+    """Return the data of all partitions; that of many partitions by one listing of the table's location."""
+    top = table.location.rstrip("/") + "/"
+    if len(partitions) < _LIST_AT_ONCE or not all(p.location.startswith(top) for p in partitions):
+        return [(item, p) for p in partitions for item in data_files(data, p.location)]
+    items = sorted(data.list(top), key=lambda item: item.uri)
+    uris = [item.uri for item in items]
+    listed: list[tuple[ObjectInfo, Partition]] = []
+    for p in partitions:
+        prefix = p.location.rstrip("/") + "/"
+        at = bisect_left(uris, prefix)
+        while at < len(items) and uris[at].startswith(prefix):
+            if _is_data(items[at], prefix):
+                listed.append((items[at], p))
+            at += 1
+    return listed
+
+
+def _partitions(table: Table, scan: Scan, evaluate: Evaluate) -> list[Partition]:
     if not table.partition_keys:
         return [Partition((), table.location)]
     enabled = table.parameters.get("projection.enabled", "").lower() == "true"
@@ -135,10 +163,7 @@ def _partitions(table: Table, scan: Scan, evaluate: Callable[[str], list[Any]]) 
     if not partitions or not scan.partition_filters:
         return partitions
     keys = [name for name, _ in table.partition_keys]
-    rows = ", ".join(f"({i}, {', '.join(text(v) for v in p.values)})" for i, p in enumerate(partitions))
-    base = f"(VALUES {rows}) AS p(i, {', '.join(quote(k) for k in keys)})"
     kinds = dict(table.partition_keys)
-    keep = set(range(len(partitions)))
     for condition, origins in scan.partition_filters:
         selects: dict[str, list[str]] = {}
         for ref, key in origins.items():
@@ -147,9 +172,13 @@ def _partitions(table: Table, scan: Scan, evaluate: Callable[[str], list[Any]]) 
         (alias, columns), *rest = selects.items()
         if rest:
             continue
-        sql = f"SELECT {alias}.i FROM (SELECT p.i, {', '.join(columns)} FROM {base}) AS {alias} WHERE {condition}"
-        keep &= {row[0] for row in evaluate(sql)}
-    return [p for i, p in enumerate(partitions) if i in keep]
+        given: dict[str, Any] = {_NUMBER: range(len(partitions))}
+        given |= {key: pa.array([p.values[i] for p in partitions], pa.string()) for i, key in enumerate(keys)}
+        number = quote(_NUMBER)
+        inner = f"SELECT p.{number}, {', '.join(columns)} FROM {ROWS} AS p"
+        kept = evaluate(f"SELECT {alias}.{number} FROM ({inner}) AS {alias} WHERE {condition}", pa.table(given))
+        partitions = [partitions[i] for (i,) in sorted(kept)]
+    return partitions
 
 
 def _value(sql: str, kind: Type) -> str:

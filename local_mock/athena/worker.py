@@ -32,7 +32,7 @@ sys.meta_path.insert(0, _NoPandas)
 import duckdb  # noqa: E402
 import pyarrow as pa  # noqa: E402
 
-from local_mock.athena.frames import read_frame, write_frame  # noqa: E402
+from local_mock.athena.frames import ROWS, read_frame, stream_of, write_frame  # noqa: E402
 from local_mock.athena.functions import fail, register  # noqa: E402
 from local_mock.athena.serde import convert  # noqa: E402
 from local_mock.athena.translate.macros import MACROS  # noqa: E402
@@ -62,7 +62,12 @@ def main() -> None:
 
 def _listen(source: IO[bytes], requests: queue.Queue[dict[str, Any]]) -> None:
     while (frame := read_frame(source)) is not None:
-        requests.put(json.loads(frame))
+        request = json.loads(frame)
+        if request["rows"]:
+            if (body := read_frame(source)) is None:
+                break
+            request["rows"] = pa.ipc.open_stream(body).read_all()
+        requests.put(request)
     os._exit(0)  # the server has gone, or wants this process to go, whatever it is doing
 
 
@@ -114,26 +119,23 @@ def _answer(connection: Any, request: dict[str, Any], sink: IO[bytes]) -> None:
     try:
         if "convert" in request:
             convert(request["convert"])
-            request = {"sql": "SELECT 1"}
+            request |= {"sql": "SELECT 1"}
         register(connection, request.get("functions") or {})
+        if request["rows"]:
+            connection.register(ROWS, request["rows"])
         table = connection.sql(request["sql"]).to_arrow_table()
-        body = _stream(table)
+        body = stream_of(table)
         answer = {"rows": table.num_rows}
     except MemoryError as err:
         answer = {"error": "OutOfMemoryException", "message": str(err) or "out of memory"}
     except Exception as err:  # every failure of a query is an answer
         answer = {"error": type(err).__name__, "message": str(err)}
+    if request["rows"]:
+        connection.unregister(ROWS)
     answer["resident"] = _status("VmRSS")
     write_frame(sink, json.dumps(answer).encode())
     if "error" not in answer:
         write_frame(sink, body)
-
-
-def _stream(table: pa.Table) -> memoryview:
-    output = pa.BufferOutputStream()
-    with pa.ipc.new_stream(output, table.schema) as writer:
-        writer.write_table(table)
-    return memoryview(output.getvalue())
 
 
 if __name__ == "__main__":

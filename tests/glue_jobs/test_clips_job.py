@@ -108,6 +108,33 @@ def test_clips_of_the_lake_are_what_the_video_shows(world: World, data: Path) ->
     assert total == sums["clips"] > 20
 
 
+def test_a_further_camera_is_looked_at_and_never_cut(world: World, data: Path) -> None:
+    prepare(world)
+    lab = lab_of(world, 0)
+    clips = world.lake.current("clips", {"clip_set": "set1", "lab_id": lab})["generation"]
+    (first,) = world.table("videos", lab_id=lab)
+    number, film = first["video_id"], (data / "videos" / lab / f"{first['video_id']}.mp4").read_bytes()
+    other = next(path for path in (data / "videos").glob("*/*.mp4") if path.parent.name != lab).read_bytes()
+    names = {f"{number}.side.mp4": film, f"{number}.Top_2.mp4": other, "990.side.mp4": film}
+    for name, content in names.items():
+        world.put(raw_video_key(lab, name), content)
+    try:
+        assert prepare(world)["prepared"] == 3
+        rows = {(row["video_id"], row["camera"]): row for row in world.table("videos", lab_id=lab)}
+        assert set(rows) == {(number, None), (number, "side"), (number, "Top_2"), (990, "side")}
+        assert rows[number, None] == first
+        side, top, alone = rows[number, "side"], rows[number, "Top_2"], rows[990, "side"]
+        assert (side["frame_map"], side["frame_difference"], side["tracked_frames"]) == ("equal", 0, None)
+        assert "no-tracks" not in side["flags"]
+        assert top["frame_difference"] == first["frames"] - top["frames"]
+        assert (alone["frame_map"], alone["flags"]) == (None, ["no-first-film"])
+        assert world.lake.current("clips", {"clip_set": "set1", "lab_id": lab})["generation"] == clips
+        assert prepare(world)["prepared"] == 0
+    finally:
+        for name in names:
+            world.lake.s3.delete_object(Bucket=world.lake.bucket, Key=raw_video_key(lab, name))
+
+
 def test_nothing_is_prepared_twice_and_new_labels_decode_nothing(world: World) -> None:
     prepare(world)
     before = {

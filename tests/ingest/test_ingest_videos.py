@@ -45,6 +45,21 @@ def test_videos_go_to_the_raw_zone_as_they_are(lake: Settings, data: Path) -> No
     assert videos_of(lake) == {}
 
 
+def test_a_further_camera_is_a_film_of_its_video(lake: Settings, data: Path) -> None:
+    folder = data / "videos" / "SimLab"
+    for name in ("17.mp4", "17.side.mp4", "17.2nd.mp4"):
+        a_video(folder / "x.mp4").rename(folder / name)
+    result = ingest.run(lake, data)
+    assert {key.rpartition("/")[2] for key in videos_of(lake)} == {"17.mp4", "17.side.mp4"}
+    assert any(
+        "17.2nd.mp4 was not ingested" in text and "<number>.<further camera>.mp4" in text
+        for text in result.details["bad_files"]
+    ), "the name of a camera begins with a letter"
+    a_video(data / "videos" / "OtherLab" / "17.side.mp4")
+    with pytest.raises(DataError, match=r"(?s)One video id in several labs.*any video 17: OtherLab, SimLab"):
+        ingest.run(lake, data)
+
+
 def test_two_files_of_one_video_are_refused(lake: Settings, data: Path) -> None:
     for name in ("17.mp4", "17.mkv"):
         a_video(data / "videos" / "SimLab" / "x.mp4").rename(data / "videos" / "SimLab" / name)

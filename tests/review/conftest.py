@@ -38,8 +38,11 @@ def review_settings(mock_settings: Settings) -> Settings:
     )
     film = {"video_id": 42, "source_file": "videos/lab_id=north/42.mp4", "bytes": len(FILM), "codec": "h264",
             "frames_per_second": 20.0, "frame_map": "offset", "frame_difference": 3, "flags": []}  # fmt: skip
-    lake.replace_table("videos", rows("videos", film), "one", {"lab_id": "north"})
+    side = film | {"source_file": "videos/lab_id=north/42.side.mp4", "bytes": 512, "camera": "side",
+                   "frames_per_second": 60.0, "frame_map": "offset", "frame_difference": -80}  # fmt: skip
+    lake.replace_table("videos", rows("videos", film, side), "one", {"lab_id": "north"})
     lake.s3.put_object(Bucket=lake.bucket, Key="raw-zone/videos/lab_id=north/42.mp4", Body=FILM)
+    lake.s3.put_object(Bucket=lake.bucket, Key="raw-zone/videos/lab_id=north/42.side.mp4", Body=FILM[::-1][:512])
     return settings
 
 
@@ -50,9 +53,10 @@ def serve_review(
     """Serve the review for a reviewer; one server a name."""
     films = tmp_path_factory.mktemp("films")
     (films / "north").mkdir()
-    with video_writer(films / "north" / "43.mp4", 25.0, 400, 300, crf=10) as film:
-        for frame in range(50):
-            film.write(np.full((300, 400), GRAY + BRIGHTER * frame, np.uint8))
+    for name in ("43.mp4", "43.side.mp4"):
+        with video_writer(films / "north" / name, 25.0, 400, 300, crf=10) as film:
+            for frame in range(50):
+                film.write(np.full((300, 400), GRAY + BRIGHTER * frame, np.uint8))
     servers: dict[str, ReviewServer] = {}
 
     def serve(name: str) -> ReviewServer:

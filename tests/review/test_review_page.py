@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -155,6 +156,27 @@ def test_the_film_stands_on_the_frame_of_the_cursor(open_review: Open) -> None:
     for key, frame in (("ArrowRight", 21), ("ArrowRight", 22), ("ArrowRight", 23), ("ArrowLeft", 22)):
         shown.keyboard.press(key)
         assert shows(frame), (frame, brightness(), 40 + 4 * frame)
+
+
+def test_further_cameras_are_in_step_with_the_cursor(open_review: Open) -> None:
+    shown = open_review("rita", "?split=train&lab=north&video=43")
+    side = shown.locator("#cameras video")
+    expect(side).to_have_attribute("aria-label", "Camera side")
+    expect(shown.locator("#cameras figcaption")).to_have_text("side")
+    frame = "v => Math.floor(v.currentTime * 25)"
+    go_to(shown, 20)
+    assert side.evaluate(frame) == 20
+    shown.keyboard.press("ArrowRight")
+    assert side.evaluate(frame) == 21
+    shown.select_option("#rate", "0.25")
+    shown.click("#play")
+    expect(shown.locator("#arena")).to_have_attribute("data-frame", re.compile("^(2[4-9]|[34].)$"))
+    apart = "v => Math.abs(v.currentTime - (Number(document.getElementById('arena').dataset.frame) + 0.5) / 25)"
+    assert side.evaluate(apart) < 0.15
+    assert (side.evaluate("v => v.paused"), side.evaluate("v => v.playbackRate")) == (False, 0.25)
+    shown.click("#play")
+    assert side.evaluate(apart) < 0.001
+    assert side.evaluate("v => v.paused")
 
 
 def test_a_drag_moves_an_end(open_review: Open) -> None:

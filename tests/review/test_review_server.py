@@ -82,6 +82,15 @@ def test_a_film_is_sent_in_ranges(serve_review: Serve) -> None:
     assert ask(server, "GET", path, Range="bytes=5000-")[0] == 416
     content = json.loads(ask(server, "GET", of(server, "api/video?split=test&lab=north&video=42"))[1])
     assert content["film"] == {"fps": 20.0, "note": "the tracks have +3 frames against the film (offset)"}
+    assert content["cameras"] == {
+        "side": {
+            "fps": 20.0,  # that of the first film: its own frames are others
+            "note": "the first film has -80 frames against it: both are shown by the clock from their start, and "
+            "may be apart",
+        }
+    }
+    assert ask(server, "GET", path + "&camera=side", Range="bytes=0-1")[1] == bytes([255, 254])
+    assert ask(server, "GET", path + "&camera=back")[0] == 404
     assert ask(server, "GET", path)[:2] == (
         400, b"A film is sent in pieces: ask with the header Range, as a browser does.",
     )  # fmt: skip

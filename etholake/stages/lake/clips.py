@@ -49,8 +49,9 @@ def run(
     Returns
     -------
     StageResult
-        `details`: `clip_set`, counts of `videos` and `clips`, `problems` (sentences on videos that cannot be used,
-        or differ from their tracks), the sums of frames (`frames`, `used`, `reported` by reason), and the job run.
+        `details`: `clip_set`, counts of `videos`, of films of further `cameras` and of `clips`, `problems`
+        (sentences on videos that cannot be used, or differ from their tracks), the sums of frames (`frames`,
+        `used`, `reported` by reason), and the job run.
 
     Raises
     ------
@@ -112,14 +113,15 @@ def _states(lake: Lake) -> list[str]:
 
 def _details(lake: Lake, clip_set: str) -> dict[str, Any]:
     """Sum up the committed partitions."""
-    details: dict[str, Any] = {"clip_set": clip_set, "videos": 0, "clips": 0, "frames": 0, "used": 0}
+    details: dict[str, Any] = {"clip_set": clip_set, "videos": 0, "cameras": 0, "clips": 0, "frames": 0, "used": 0}
     problems: list[str] = []
     reported: dict[str, int] = {}
     for keys in lake.partitions("videos"):
         rows = lake.read("videos", keys).to_pylist()
-        details["videos"] += len(rows)
         for row in rows:
-            where = f"{keys['lab_id']} {row['video_id']}"
+            details["videos" if row["camera"] is None else "cameras"] += 1
+            camera = f" camera {row['camera']}" if row["camera"] else ""
+            where = f"{keys['lab_id']} {row['video_id']}{camera}"
             if row["error"]:
                 problems.append(f"{where}: {row['error']}")
             elif notes := [flag for flag in row["flags"] if flag != "no-tracks"]:
@@ -144,6 +146,8 @@ def _details(lake: Lake, clip_set: str) -> dict[str, Any]:
 
 def _sentence(details: dict[str, Any]) -> str:
     text = f"{details['videos']} videos"
+    if details["cameras"]:
+        text += f" and {details['cameras']} films of further cameras"
     if details["clip_set"]:
         reasons = ", ".join(f"{count} {reason}" for reason, count in details["reported"].items())
         text += (

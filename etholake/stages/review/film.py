@@ -1,27 +1,31 @@
-"""The film of a video under review: a file of a folder, or of the lake's raw zone, read in pieces.
+"""The films of a video under review: files of a folder, or of the lake's raw zone, read in pieces.
 
-Frame n of the tracks is taken to be frame n of the film; where the table `videos` says that their numbers differ,
-or that the film's frames are unevenly spaced, `note` says so to whoever looks.
+The first film is the one that the tracks were made of: frame n of the tracks is taken to be its frame n. Further
+cameras are shown beside it, without skeletons. Where the table `videos` says that numbers of frames differ, or
+that frames are unevenly spaced, `note` says so to whoever looks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from etholake.contract import RAW_ZONE
+from etholake.contract import RAW_ZONE, video_and_camera
 from etholake.errors import AwsError
 from etholake.lake import Lake
 from etholake.settings import Settings
 from etholake.stages.lake import query
 from etholake.stages.review.store import VideoKey
 
-__all__ = ["Film", "film_in_folder", "film_in_lake"]
+__all__ = ["FIRST", "Film", "films_in_folder", "films_in_lake"]
 
+FIRST = ""  # the camera of the film that the tracks were made of
 _SUFFIXES = (".mp4", ".m4v", ".webm", ".mov")
-_VIDEOS = """SELECT source_file, bytes, frames_per_second, variable_frame_rate, frame_map, frame_difference, codec
-FROM videos WHERE lab_id = ? AND video_id = ? AND error IS NULL ORDER BY source_file LIMIT 1"""
+_VIDEOS = """SELECT source_file, camera, bytes, frames_per_second, variable_frame_rate, frame_map,
+    frame_difference, codec
+FROM videos WHERE lab_id = ? AND video_id = ? AND error IS NULL ORDER BY source_file"""
 _SHOWN_BY_BROWSERS = frozenset({"h264", "vp8", "vp9", "av1", "hevc"})
 
 
@@ -34,7 +38,7 @@ class Film:
     read
         Returns the bytes from the first to the last position, both included.
     fps
-        Frames/s of the film; None where it is unknown: then it is that of the tracks.
+        Frames of the tracks that pass in a second of the film; None: as many as in a second of the tracks.
     note
         A sentence on what may be wrong with the picture; "" if nothing is known.
     """
@@ -46,17 +50,24 @@ class Film:
     note: str = ""
 
 
-def film_in_folder(folder: Path | None, key: VideoKey) -> Film | None:
-    """Return the film ``<lab>/<video>.mp4`` or ``<video>.mp4`` of a folder (also .m4v, .webm, .mov), or None."""
-    if folder is None:
-        return None
-    lab, name = key.lab_id, str(key.video_id)
-    places = [folder / lab / name, folder / name] if Path(lab).name == lab else [folder / name]
-    files = (place.with_name(name + suffix) for place in places for suffix in _SUFFIXES)
-    file = next((file for file in files if file.is_file()), None)
-    if file is None:
-        return None
+def films_in_folder(folder: Path | None, key: VideoKey) -> dict[str, Film]:
+    """Return the films of a video in a folder by camera: ``<lab>/<video>.mp4`` or ``<video>.mp4`` is the first.
 
+    A further camera is ``<video>.<camera>.mp4`` beside it. Also .m4v, .webm and .mov, preferred in this order.
+    """
+    if folder is None:
+        return {}
+    places = [folder / key.lab_id, folder] if Path(key.lab_id).name == key.lab_id else [folder]
+    films: dict[str, Film] = {}
+    for place in places:
+        files = [f for f in place.glob(f"{key.video_id}.*") if f.suffix.lower() in _SUFFIXES and f.is_file()]
+        for file in sorted(files, key=lambda f: (_SUFFIXES.index(f.suffix.lower()), f.name)):
+            if names := video_and_camera(file.name):
+                films.setdefault(names[1] or FIRST, _of_file(file))
+    return films
+
+
+def _of_file(file: Path) -> Film:
     def read(first: int, last: int) -> bytes:
         with file.open("rb") as stream:
             stream.seek(first)
@@ -65,15 +76,20 @@ def film_in_folder(folder: Path | None, key: VideoKey) -> Film | None:
     return Film(file.suffix.lower(), file.stat().st_size, read)
 
 
-def film_in_lake(settings: Settings, lake: Lake, key: VideoKey) -> Film | None:
-    """Return the film that the table `videos` has of a video; None without one."""
+def films_in_lake(settings: Settings, lake: Lake, key: VideoKey) -> dict[str, Film]:
+    """Return the films that the table `videos` has of a video, by camera."""
     try:
         rows = query.run_sql(settings, _VIDEOS, [query.literal(key.lab_id), str(key.video_id)]).records
     except AwsError:
-        return None  # a lake of an earlier version has no such table
-    if not rows:
-        return None
-    row = rows[0]
+        return {}  # a lake of an earlier version has no such table
+    first_fps = next((row["frames_per_second"] for row in rows if row["camera"] is None), None)
+    films: dict[str, Film] = {}
+    for row in rows:
+        films.setdefault(row["camera"] or FIRST, _of_row(lake, row, first_fps))
+    return films
+
+
+def _of_row(lake: Lake, row: Mapping[str, Any], first_fps: float | None) -> Film:
     source = f"{RAW_ZONE}/{row['source_file']}"
 
     def read(first: int, last: int) -> bytes:
@@ -85,7 +101,20 @@ def film_in_lake(settings: Settings, lake: Lake, key: VideoKey) -> Film | None:
         notes.append(f"browsers do not show codec {row['codec']}")
     if row["variable_frame_rate"]:
         notes.append("its frames are unevenly spaced, so the picture may be some frames off")
-    if row["frame_map"] not in ("equal", None):
-        notes.append(f"the tracks have {row['frame_difference']:+d} frames against the film ({row['frame_map']})")
+    fps = row["frames_per_second"]
+    if row["camera"] is None:
+        if row["frame_map"] not in ("equal", None):
+            notes.append(
+                f"the tracks have {row['frame_difference']:+d} frames against the film ({row['frame_map']})"
+            )
+    elif row["frame_map"] is None:
+        fps = None
+        notes.append("there is no first film to compare it with; it is shown from the start of the tracks")
+    elif row["frame_map"] != "equal":
+        fps = first_fps  # its frames cannot be those of the tracks, so both run from the same start by the clock
+        notes.append(
+            f"the first film has {row['frame_difference']:+d} frames against it: both are shown by the clock from "
+            "their start, and may be apart"
+        )
     suffix = Path(str(row["source_file"])).suffix.lower()
-    return Film(suffix, int(row["bytes"]), read, row["frames_per_second"], "; ".join(notes))
+    return Film(suffix, int(row["bytes"]), read, fps, "; ".join(notes))

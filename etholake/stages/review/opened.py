@@ -1,4 +1,4 @@
-"""One video, open for review: what Athena knows of it, its runs, its session of corrections, its film."""
+"""One video, open for review: what Athena knows of it, its runs, its session of corrections, its films."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from etholake.review.bouts import BASELINE, ReviewedBout
 from etholake.settings import Settings
 from etholake.stages.lake import query
 from etholake.stages.reports import video as video_page
-from etholake.stages.review.film import Film
+from etholake.stages.review.film import FIRST, Film
 from etholake.stages.review.store import CorrectionLog, ReviewSession, VideoKey
 
 __all__ = ["OpenVideo"]
@@ -40,7 +40,7 @@ class OpenVideo:
     """One video of the lake under review. Raises UsageError if the lake does not have it."""
 
     def __init__(
-        self, settings: Settings, lake: Lake, key: VideoKey, film_of: Callable[[VideoKey], Film | None]
+        self, settings: Settings, lake: Lake, key: VideoKey, films_of: Callable[[VideoKey], Mapping[str, Film]]
     ) -> None:
         self.settings, self.key = settings, key
         self._lock = threading.Lock()
@@ -51,10 +51,10 @@ class OpenVideo:
                 pool.submit(self._ask, sql, *where)
                 for sql in (video_page.SUMMARIES, _ANNOTATIONS, _PREDICTIONS, video_page.LABELED)
             ]
-            film = pool.submit(film_of, key)
+            films = pool.submit(films_of, key)
             rows = [row for row in self._ask(video_page.INFO, str(key.video_id)) if _is(row, key)]
             summaries, annotations, predictions, labeled = (answer.result() for answer in asked)
-            self.film = film.result()
+            self.films = films.result()
         if not rows:
             raise UsageError(f"The lake has no video {key.video_id} of lab {key.lab_id} in split {key.split}.")
         info = rows[0]
@@ -74,7 +74,7 @@ class OpenVideo:
         """Return what the page needs to know once, in JSON types."""
         content = page_content(self.view)
         del content["events"]  # they are `runs` and the state
-        film = self.film
+        films = {camera: {"fps": film.fps, "note": film.note} for camera, film in sorted(self.films.items())}
         runs: dict[str, list[list[Any]]] = {}
         for b in self.predicted:
             runs.setdefault(b.run_id or "", []).append(
@@ -85,7 +85,8 @@ class OpenVideo:
             "live": True,
             "runs": runs,
             "labeled": self.labeled,
-            "film": None if film is None else {"fps": film.fps, "note": film.note},
+            "film": films.pop(FIRST, None),
+            "cameras": films,
             "picture": picture(self.view.info),
         }
 

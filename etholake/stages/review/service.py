@@ -24,7 +24,7 @@ from etholake.settings import Settings
 from etholake.stages.lake import query
 from etholake.stages.reports import video as video_page
 from etholake.stages.review import agreement, merge, ranking
-from etholake.stages.review.film import Film, film_in_folder, film_in_lake
+from etholake.stages.review.film import FIRST, Film, films_in_folder, films_in_lake
 from etholake.stages.review.library import COLUMNS, VideoLibrary
 from etholake.stages.review.opened import OpenVideo
 from etholake.stages.review.store import VideoKey
@@ -72,7 +72,7 @@ class ReviewService:
             query.run_file(settings, query.queries_folder() / "views" / f"{name}.sql")
         self.library = VideoLibrary(())
         self.thumbnails = Thumbnails(settings, self.lake)
-        self._film_of = lru_cache(_FILMS)(self._find_film)
+        self._films_of = lru_cache(_FILMS)(self._find_films)
         self._open: collections.OrderedDict[VideoKey, Future[OpenVideo]] = collections.OrderedDict()
         self._lock = threading.Lock()
         self._job: Json = {"status": "none", "summary": ""}
@@ -147,13 +147,13 @@ class ReviewService:
         return self._opened(given).poses(int(number))
 
     def film(self, given: Given) -> Film | None:
-        """Return the film of a video, None without one."""
-        return self._film_of(_key(given))
+        """Return the film of a video by the camera that is named, else the one of the tracks; None without it."""
+        return self._films_of(_key(given)).get(given.get("camera", FIRST))
 
     def thumbnail(self, given: Given) -> Json:
         """Return the small picture of a video."""
         key = _key(given)
-        return self.thumbnails.of(key, self._film_of(key))
+        return self.thumbnails.of(key, self._films_of(key).get(FIRST))
 
     # --- request -------------------------------------------------------------------------------------------------
     def change(self, request: Json) -> Json:
@@ -168,7 +168,7 @@ class ReviewService:
     def keep_thumbnail(self, request: Json) -> Json:
         """Keep the picture that the page has taken of a film."""
         key = _key(request)
-        self.thumbnails.keep(key, self._film_of(key), request.get("picture"))
+        self.thumbnails.keep(key, self._films_of(key).get(FIRST), request.get("picture"))
         return {}
 
     def accept_above(self, request: Json) -> Json:
@@ -212,7 +212,7 @@ class ReviewService:
         """Read the library again, and every video when it is opened next."""
         with self._lock:
             self._open.clear()
-        self._film_of.cache_clear()
+        self._films_of.cache_clear()
         self.library.load(query.run_sql(self.settings, _LIBRARY).rows)
         self.runs, self.actions = (
             [row[0] for row in query.run_sql(self.settings, sql).rows] for sql in (_RUNS, _ACTIONS)
@@ -273,7 +273,7 @@ class ReviewService:
             self._open.move_to_end(key)
         if is_first:  # outside the lock: others are answered meanwhile; a second request for this video waits
             try:
-                opening.set_result(OpenVideo(self.settings, self.lake, key, self._film_of))
+                opening.set_result(OpenVideo(self.settings, self.lake, key, self._films_of))
             except BaseException as err:
                 with self._lock:
                     if self._open.get(key) is opening:
@@ -281,8 +281,8 @@ class ReviewService:
                 opening.set_exception(err)
         return opening.result()
 
-    def _find_film(self, key: VideoKey) -> Film | None:
-        return film_in_folder(self.choice.films, key) or film_in_lake(self.settings, self.lake, key)
+    def _find_films(self, key: VideoKey) -> dict[str, Film]:
+        return films_in_folder(self.choice.films, key) or films_in_lake(self.settings, self.lake, key)
 
     def _after(self, opened: OpenVideo, request: Json) -> Json:
         state = opened.state(self.choice.user, _since(request))

@@ -22,7 +22,7 @@ __all__ = ["Spec", "called", "calling", "fail", "register"]
 
 Spec = tuple[str, tuple[str, ...], str]
 _MODULES = (
-    "arrays", "binary", "casts", "comparison", "datetimes", "decimals", "iso_dates", "joda_dates", "json_queries", "jsons", "maps", "mysql_dates",
+    "arrays", "binary", "casts", "comparison", "datetimes", "decimals", "distributions", "iso_dates", "joda_dates", "json_queries", "jsons", "maps", "mysql_dates",
     "network", "numbers", "regexps", "texts",
 )  # fmt: skip
 _NAMES: dict[str, Spec] = {}

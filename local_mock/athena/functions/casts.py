@@ -329,7 +329,7 @@ def caster(source: Type, target: Type) -> Convert:
     if source.base == "varbinary" and target.base == "ipaddress":
         return _address_of
     if target.base == "varbinary" and source.base == "ipaddress":
-        return lambda v: bytes(v) if not v.startswith(b"\0" * 10 + b"\xff\xff") else bytes(v[12:])
+        return bytes
     if source.base in ("date", "timestamp", "timestamp with time zone", "time", "time with time zone"):
         return _moment(source, target) if source.base != target.base or target.base != "date" else (lambda v: v)
     return lambda v: v

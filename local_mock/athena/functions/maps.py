@@ -5,6 +5,7 @@ Source: https://trino.io/docs/current/functions/map.html.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -180,7 +181,8 @@ def _paired(arguments: list[Type], _result: Type) -> Callable[..., list[tuple[An
     return pair
 
 
-def _histogram(arguments: list[Type], _result: Type) -> Callable[..., Pairs | None]:
+def _histogram(arguments: list[Type], _result: Type, *, empty: Pairs | None = None) -> Callable[..., Pairs | None]:
+    """Return the counts of values; `empty` is what no value gives."""
     key = distinct_key(arguments[0].args[0])
 
     def count(values: list[Any]) -> Pairs | None:
@@ -188,7 +190,7 @@ def _histogram(arguments: list[Type], _result: Type) -> Callable[..., Pairs | No
         for value in values:
             if value is not None:
                 counts.setdefault(key(value), [value, 0])[1] += 1
-        return [(v, n) for v, n in counts.values()] or None
+        return [(v, n) for v, n in counts.values()] or empty
 
     return count
 
@@ -198,4 +200,5 @@ FUNCTIONS = {
     "first_pairs": generic(_first_pairs), "map_concat": generic(_concat), "map_union": generic(_union_maps),
     "map_get": generic(_get), "map_subscript": generic(_subscript), "map_paired": generic(_paired),
     "max_by": generic(_by(1)), "min_by": generic(_by(-1)), "histogram": generic(_histogram),
+    "array_histogram": generic(functools.partial(_histogram, empty=[])),
 }  # fmt: skip

@@ -10,6 +10,7 @@ from functools import lru_cache
 import regex  # type: ignore[import-untyped]
 
 from local_mock.athena.functions.define import plain
+from local_mock.athena.functions.java_patterns import PatternError, to_python
 from local_mock.athena.functions.moments import Failure
 
 __all__ = ["FUNCTIONS", "compile_pattern"]
@@ -19,37 +20,15 @@ def _bad(message: str) -> Failure:
     return Failure("INVALID_FUNCTION_ARGUMENT", message)
 
 
-_ASCII = {"w": "A-Za-z0-9_", "d": "0-9", "s": r" \t\n\x0b\f\r"}
-
-
-def _ascii_classes(pattern: str) -> str:
-    r"""Return a pattern with `\w`, `\d` and `\s` written out in ASCII, which they stand for in Joni.
-
-    In Python they stand for Unicode, and its ASCII flag would narrow `\p{L}` too.
-    """
-    out, inside, i = "", False, 0
-    while i < len(pattern):
-        char = pattern[i]
-        if char == "\\" and i + 1 < len(pattern):
-            letter = pattern[i + 1]
-            if letter in _ASCII:
-                out += _ASCII[letter] if inside else f"[{_ASCII[letter]}]"
-            elif letter.lower() in _ASCII and not inside:
-                out += f"[^{_ASCII[letter.lower()]}]"
-            else:
-                out += char + letter
-            i += 2
-            continue
-        inside = char == "[" or (inside and char != "]")
-        out, i = out + char, i + 1
-    return out
-
-
 @lru_cache(maxsize=1000)
 def compile_pattern(pattern: str) -> regex.Pattern[str]:
     """Return a pattern of Joni, compiled. Raises Failure if it is none."""
     try:
-        return regex.compile(_ascii_classes(pattern), regex.VERSION0)
+        return regex.compile(f"(?-f){to_python(pattern)}", regex.VERSION1)
+    except PatternError as err:
+        if err.unsure:
+            raise Failure("NOT_SUPPORTED", f"{err} is not supported by local_mock") from err
+        raise _bad(f"Invalid regular expression: {pattern}: {err}") from err
     except regex.error as err:
         raise _bad(f"Invalid regular expression: {pattern}: {err}") from err
 

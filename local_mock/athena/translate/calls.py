@@ -27,7 +27,7 @@ __all__ = ["Calls", "Clauses"]
 
 # Functions of Athena that are not translated: https://trino.io/docs/current/functions/list.html
 REFUSED_FUNCTIONS = frozenset({
-    "approx_most_frequent", "approx_set", "bar", "beta_cdf", "bing_tile", "bing_tile_at", "bing_tile_polygon", "bing_tiles_around",
+    "approx_most_frequent", "approx_set", "bar", "bing_tile", "bing_tile_at", "bing_tile_polygon", "bing_tiles_around",
     "classification", "classifier", "classify", "color", "cosine_distance", "convex_hull_agg", "dot_product", "empty_approx_set",
     "euclidean_distance", "evaluate_classifier_predictions", "features", "from_encoded_polyline",
     "from_geojson_geometry", "geometry_from_hadoop_shape", "geometry_invalid_reason", "geometry_nearest_points", "geometry_union",
@@ -36,7 +36,7 @@ REFUSED_FUNCTIONS = frozenset({
     "line_interpolate_point", "line_interpolate_points", "line_locate_point", "make_set_digest", "merge", "merge_set_digest",
     "numeric_histogram", "parse_presto_data_size", "qdigest_agg", "quantile_at_value", "regress", "render",
     "rgb", "shuffle", "simplify_geometry", "spatial_partitioning", "spatial_partitions", "spooky_hash_v2_32", "spooky_hash_v2_64",
-    "t_cdf", "t_pdf", "tdigest_agg", "to_encoded_polyline", "to_geojson_geometry", "to_geometry", "to_spherical_geography",
+    "tdigest_agg", "to_encoded_polyline", "to_geojson_geometry", "to_geometry", "to_spherical_geography",
     "value_at_quantile", "values_at_quantiles", "word_stem",
 })  # fmt: skip
 Special = Callable[["Calls", exp.Expression, list[Any], Scope], Typed]

@@ -1,4 +1,6 @@
 // The cursor and playing: the film's own clock where there is a film, else the page's.
+import * as Cameras from "./cameras.js";
+
 const { $, el } = Ui;
 const RATES = [0.1, 0.25, 0.5, 1, 2, 4, 8];
 let video = null, frame = 0, rate = 1, playing = null, shown = () => {};
@@ -11,9 +13,11 @@ export function open(content, show) {
   $("frame").max = video.frames - 1;
   film.src = content.filmAddress ?? "";
   if (!content.filmAddress) film.removeAttribute("src");
+  Cameras.open(video);
 }
 
 const filmFps = () => video.film?.fps || video.fps; // the film's own clock
+const pace = () => (filmOrNull() ? filmFps() : video.fps) * rate; // frames that pass in a second
 export const at = () => frame;
 export const isPlaying = () => playing !== null;
 export const filmOrNull = () => (video.filmAddress && !film.error ? film : null);
@@ -22,6 +26,7 @@ export function seek(wanted) {
   frame = Math.max(0, Math.min(video.frames - 1, Math.round(wanted)));
   if (playing) playing = { from: frame, at: performance.now() };
   if (filmOrNull()) film.currentTime = (frame + 0.5) / filmFps(); // the middle of the frame: never the one before
+  Cameras.seek(frame);
   shown(frame);
 }
 export function step(by) { pause(); seek(frame + by); }
@@ -31,6 +36,7 @@ function play() {
   if (frame >= video.frames - 1) seek(0);
   playing = { from: frame, at: performance.now() };
   if (filmOrNull()) { film.playbackRate = rate; film.play().catch(() => {}); }
+  Cameras.play(pace());
   button();
   requestAnimationFrame(tick);
 }
@@ -39,6 +45,8 @@ export function pause() {
   playing = null;
   film.pause();
   if (filmOrNull()) film.currentTime = (frame + 0.5) / filmFps();
+  Cameras.pause();
+  Cameras.seek(frame);
   button();
 }
 function button() {
@@ -50,7 +58,7 @@ function tick(time) {
   if (!playing) return;
   const clock = filmOrNull() && !film.paused;
   const next = clock ? Math.floor(film.currentTime * filmFps()) : playing.from + Math.max(0, Math.floor(((time - playing.at) / 1000) * video.fps * rate));
-  if (next !== frame) { frame = Math.min(video.frames - 1, next); shown(frame); }
+  if (next !== frame) { frame = Math.min(video.frames - 1, next); shown(frame); Cameras.follow(frame); }
   if (!Slices.want(frame, frame) && !clock) playing = { from: frame, at: time }; // wait for the poses: no frame is left out
   if (frame >= video.frames - 1) { pause(); return; }
   requestAnimationFrame(tick);
@@ -59,6 +67,7 @@ function tick(time) {
 export function setRate(value) {
   rate = value;
   film.playbackRate = value;
+  if (playing) Cameras.play(pace());
   $("rate").value = String(value);
   if (playing) playing = { from: frame, at: performance.now() };
 }

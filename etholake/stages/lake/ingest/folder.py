@@ -21,6 +21,7 @@ from etholake.contract import (
     raw_boxes_key,
     raw_key,
     raw_video_key,
+    video_and_camera,
 )
 from etholake.errors import DataError, raise_collected
 
@@ -74,7 +75,7 @@ def scan(data: Path) -> tuple[list[RawFile], list[str]]:
 
 def _strays(paths: Sequence[str]) -> list[str]:
     expected = {
-        "videos": "<lab>/<number of the video>.mp4 (or avi, mov, mkv)",
+        "videos": "<lab>/<number of the video>.mp4 or <number>.<further camera>.mp4 (or avi, mov, mkv)",
         "boxes": "<lab>/<video>.csv or .json",
     }
     sentences = []
@@ -127,7 +128,10 @@ def _walk_numbered(
     strays: list[str],
     problems: list[str],
 ) -> None:
-    """Add the files ``<lab>/<number of the video>.<suffix>`` of the folder `videos` or `boxes`."""
+    """Add the files ``<lab>/<number of the video>.<suffix>`` of the folder `videos` or `boxes`.
+
+    A video may have further cameras: ``<lab>/<number of the video>.<camera>.<suffix>``.
+    """
     folder = data / ("videos" if kind == "video" else kind)
     key_of = raw_video_key if kind == "video" else raw_boxes_key
     if not os.path.lexists(folder):
@@ -148,7 +152,11 @@ def _walk_numbered(
         for entry in entries:
             path = Path(entry.path)
             stem, suffix = path.stem, path.suffix.lower()
-            if suffix in suffixes and stem.isdecimal() and stem == str(int(stem)) and not entry.is_dir():
+            if kind == "video":
+                has_number = video_and_camera(entry.name) is not None
+            else:
+                has_number = suffix in suffixes and stem.isdecimal() and stem == str(int(stem))
+            if has_number and not entry.is_dir():
                 if stem in seen:
                     problems.append(f"{path}: is a second file of video {stem}, beside {seen[stem]}; keep one.")
                 seen[stem] = entry.name
@@ -202,7 +210,8 @@ def _refuse_repeated_ids(files: Sequence[RawFile], named: Sequence[tuple[str, st
     for file in files:
         if file.kind != "metadata":
             kind = "any" if file.kind in {"video", "boxes"} else file.key.split("/")[1].partition("_")[0]
-            labs[kind, file.path.stem].add(file.path.parent.name)
+            video = file.path.stem.partition(".")[0] if file.kind == "video" else file.path.stem
+            labs[kind, video].add(file.path.parent.name)
     for split, video, lab in named:
         if video and lab:
             labs[split, video].add(lab)

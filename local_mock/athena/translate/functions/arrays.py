@@ -14,6 +14,7 @@ array_position(array(T), T) -> bigint = @array_position
 array_position(array(T), T, bigint) -> bigint = @array_position
 array_distinct(array(T)) -> array(T) = @array_distinct
 array_sort(array(T)) -> array(T) = @array_sort
+array_histogram(array(T)) -> map(T, bigint) = @array_histogram
 array_min(array(T)) -> T = @array_min
 array_max(array(T)) -> T = @array_max
 array_join(array(T), varchar) -> varchar = @array_join
