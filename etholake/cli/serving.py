@@ -9,6 +9,7 @@ from pathlib import Path
 
 from etholake import logs
 from etholake.cli.common import AddVerb, data_folder, exclusive, report, requires, say, video_numbers
+from etholake.cli.options import add_videos
 from etholake.errors import UsageError
 from etholake.progress import progress
 from etholake.settings import Settings
@@ -60,9 +61,7 @@ def add(verb: AddVerb) -> None:
         help="with --video: tables of way, speed and time, Parquet and xlsx",
     )
     sub.add_argument("--sheet", type=Path, metavar="PNG", help="with --video: a picture of every predicted bout")
-    sub.add_argument(
-        "--videos", help="numbers or names, 12,cage4 (default: all of test, the held-out ones of train)"
-    )
+    add_videos(sub, "default: all of test, the held-out ones of train")
     sub.add_argument(
         "--output", type=Path, required=True, help="submission CSV to write (with --tracks: .jsonl or .parquet)"
     )
@@ -72,7 +71,7 @@ def add(verb: AddVerb) -> None:
         "--out-of-fold", nargs="?", const="current", metavar="RUN",
         help="judge the probabilities of a cross-validated training job, too (RUN: its name; default: the newest)",
     )  # fmt: skip
-    sub.add_argument("--videos", help="score these videos only, numbers or names: 12,cage4")
+    add_videos(sub, "score these only; default: all")
     sub.add_argument("--html", type=Path, metavar="PAGE", help="write a page with ethograms to look at")
     sub.add_argument(
         "--model", metavar="MODEL",
