@@ -90,6 +90,8 @@ def take_review(url: str, at: str, out: Path) -> list[Path]:
             if name == "review":
                 page.click("#to-library")
                 page.wait_for_selector("body[data-view='library'] #videos img.thumb[src]")
+                for picture in page.locator("#videos img.thumb").all()[:12]:  # those that the picture shows
+                    picture.evaluate("i => i.src ? 0 : new Promise(done => i.addEventListener('load', done))")
                 _save(page.screenshot(), out / "review-library.png")
                 written.append(out / "review-library.png")
             page.close()

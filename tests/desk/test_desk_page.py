@@ -80,9 +80,9 @@ def test_a_folder_is_imported_changed_and_imported_again(page: Any, desk: Any, t
     ends(shown, "done")
     (mapping,) = data.glob("imports/*/mapping.toml")
     assert 'leftear = "ear_right"' in mapping.read_text()
-    shown.select_option("[aria-label='unpaired']", "drop")
+    shown.select_option("[aria-label='Events without a start or an end']", "drop")
     expect(shown.locator("#mapping-save")).to_be_enabled()
-    shown.select_option("[aria-label='unpaired']", "error")
+    shown.select_option("[aria-label='Events without a start or an end']", "error")
     expect(shown.locator("#mapping-save")).to_be_disabled()  # it is as it was
 
 

@@ -15,7 +15,7 @@ from etholake.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 READMES = ("README.md", "CONTRIBUTING.md", "infra/README.md", "sagemaker/README.md", "dashboards/README.md")
-DOCUMENTS = [*sorted((ROOT / "docs").glob("*.md")), *(ROOT / name for name in READMES)]
+DOCUMENTS = [*sorted((ROOT / "docs").rglob("*.md")), *(ROOT / name for name in READMES)]
 TARGETS = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
 ENDS = {"&&", "|", ";", "||"}
 

@@ -3,7 +3,12 @@ import { ask, tell } from "../review/api.js";
 import { guard } from "../review/message.js";
 
 const { $, el } = Ui;
-const TOP = [["lab", "Lab"], ["species", "Species"], ["fps", "Frames per second"], ["min_likelihood", "Least likelihood"]];
+const TOP = [["lab", "Lab"], ["species", "Species"], ["fps", "Frames per second"], ["min_likelihood", "Least likelihood of a point"]];
+const RULES = [
+  ["unpaired", "Events without a start or an end"], ["point_events", "Events without a duration"],
+  ["partial", "Actions looked for in a part of a video"], ["annotators", "Labels of one video by several people"],
+];
+const SCALE = [["pix_per_cm", "Pixels per cm, the same in all videos"], ["body_length_cm", "Length of an animal in cm, between the body_parts of the file"]];
 const CHOICES = {
   unpaired: ["error", "drop", "until-end"], point_events: ["leave-out", "one-frame"], partial: ["spans", "leave-out", "as-absent"],
   annotators: ["ask", "unite"], kind: ["self", "pair"], split: ["train", "test"],
@@ -49,8 +54,8 @@ function draw(answer) {
   $("mapping").replaceChildren(
     ...table("All videos", ["what", "value"], [
       ...TOP.map(([key, label]) => [label, field([key], m[key], label)]),
-      ...Object.keys(CHOICES).filter((key) => key in m).map((key) => [key.replace("_", " "), field([key], m[key], key)]),
-      ...["pix_per_cm", "body_length_cm"].map((key) => [key.replaceAll("_", " "), field(["scale", key], m.scale[key], key)]),
+      ...RULES.map(([key, label]) => [label, field([key], m[key], label)]),
+      ...SCALE.map(([key, label]) => [label, field(["scale", key], m.scale[key], label)]),
     ]),
     ...table("Animals (a number; 0 leaves it out; each: unknown)", ["in your files", "animal"], plain("animals")),
     ...table("Body parts (empty leaves it out)", ["in your files", "in the lake"], plain("parts")),

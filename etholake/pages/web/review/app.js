@@ -103,7 +103,7 @@ function changed() {
   fill($("bouts"), [
     ["bout", (x) => words(x)], ["start", (x) => Clock.text(x.start / video.fps, 1), "num"], ["length", (x) => `${((x.stop - x.start) / video.fps).toFixed(1)} s`, "num"],
     ["is", (x) => sign[x.status] + (x.by.length > 1 ? ", two reviewers" : "")], ["confidence", (x) => share(x.confidence), "num"], ["by", (x) => x.by.join(", ") || x.run || "annotation"],
-  ], listed.slice(0, 500), (x) => { choose(x.id); });
+  ], listed.slice(0, 500), (x) => { choose(x.id); }, "no label and no prediction yet: E starts a label at the cursor, and stops it");
   [...$("bouts").tBodies[0].rows].forEach((row, i) => row.classList.toggle("current", Boolean(b) && listed[i]?.id === b.id));
   document.body.dataset.changes = state.changes;
   later();

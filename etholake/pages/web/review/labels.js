@@ -115,4 +115,5 @@ export function fillPickers(actions) {
   $("actions").replaceChildren(...actions.map((name) => el("option", { value: name })));
   if (!$("action").value) $("action").value = actions[0] ?? "";
   $("bulk-run").replaceChildren(...Object.keys(video.runs).map((run) => el("option", {}, run)));
+  $("bulk-run").closest(".fields").hidden = !Object.keys(video.runs).length;
 }

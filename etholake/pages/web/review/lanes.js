@@ -38,6 +38,9 @@ const wide = () => canvas.clientWidth - LEFT;
 const x = (at) => LEFT + ((at - view.from) / (view.to - view.from)) * wide();
 export const frameAt = (px) => Math.max(0, Math.min(video.frames - 1, Math.floor(view.from + ((px - LEFT) / wide()) * (view.to - view.from))));
 
+/** The name of a run that fits beside its lane: the whole of a given one, the beginning of a digest. */
+const runName = (run) => (/^[0-9a-f]{16}$/.test(run) ? `run ${run.slice(0, 8)}` : run);
+
 /** One group a behaviour; in it annotated, every run, labels. */
 function layout() {
   const groups = new Map();
@@ -55,7 +58,7 @@ function layout() {
   for (const g of named) {
     const title = `${g.action} ${g.agent}${g.target === g.agent ? "" : `→${g.target}`}`;
     if (g.received.length) rows.push({ title, kind: "annotation", name: "annotated", bouts: g.received });
-    for (const [run, bouts] of g.runs) if (bouts.length) rows.push({ title, kind: "prediction", name: run, bouts });
+    for (const [run, bouts] of g.runs) if (bouts.length) rows.push({ title, kind: "prediction", name: runName(run), bouts });
     rows.push({ title, kind: "label", name: "label", bouts: g.labels, last: true });
   }
 }

@@ -27,7 +27,7 @@ export async function queue(open) {
     ["video", (b) => String(b.video_id), "num"], ["lab", (b) => b.lab_id], ["bout", (b) => `mouse${b.agent_id} ${b.action} ${b.agent_id === b.target_id ? "" : `mouse${b.target_id}`}`],
     ["frames", (b) => `${b.start_frame} to ${b.stop_frame}`, "num"], ["run", (b) => b.run_id], ["confidence", (b) => share(b.confidence), "num"], ["worth", (b) => share(b.worth), "num"],
     ["unsure", (b) => share(b.uncertainty), "num"], ["disagreement", (b) => share(b.disagreement), "num"], ["rare", (b) => share(b.rarity), "num"], ["new", (b) => share(b.novelty), "num"],
-  ], answer.bouts, (b) => open(b.split, b.lab_id, b.video_id, b.id), "no prediction waits");
+  ], answer.bouts, (b) => open(b.split, b.lab_id, b.video_id, b.id), "no prediction waits: `etholake predict` makes some");
   return answer.bouts;
 }
 
@@ -38,7 +38,7 @@ export async function agreement() {
     ["action", (r) => r.action], ["frame F", (r) => share(r.f_score), "num"], ["Cohen's kappa", (r) => share(r.kappa), "num"], ["bout F", (r) => share(r.bout_f_score), "num"],
     ["start error, s", (r) => share(r.start_error_s), "num"], ["stop error, s", (r) => share(r.stop_error_s), "num"],
     ["bouts of first, second, both", (r) => `${r.bouts_first}, ${r.bouts_second}, ${r.bouts_matched}`, "num"],
-  ], answer.rows);
+  ], answer.rows, null, "no action that either has labelled in a video that both have looked at");
 }
 
 export async function compare() {
@@ -50,7 +50,7 @@ export async function compare() {
   fill($("versions"), [
     ["version", (v) => String(v.number), "num"], ["status", (v) => v.status], ["score", (v) => share(v.score), "num"], ["model", (v) => v.model_name],
     ["", (v) => (v.status === "Approved" ? "" : el("button", { type: "button", onclick: async () => { $("learn-state").textContent = (await tell("promote", { version: v.number })).summary; compare(); } }, "Approve"))],
-  ], answer.versions, null, "no version is registered");
+  ], answer.versions, null, "no version is registered: train, then register the newest model");
 }
 
 async function follow(job, fail) {

@@ -23,7 +23,7 @@ export async function show(open) {
     $("lab").replaceChildren(el("option", { value: "" }, "all"), ...answer.labs.map((lab) => el("option", { value: lab }, lab)));
     $("lab").value = chosen;
   }
-  fill($("videos"), COLUMNS, answer.videos, (v) => open(v.split, v.lab_id, v.video_id), "no video fits");
+  fill($("videos"), COLUMNS, answer.videos, (v) => open(v.split, v.lab_id, v.video_id), answer.whole.videos ? "no video fits: change the filters" : "the lake has no video: run `etholake ingest` and `etholake etl`");
   const whole = answer.whole;
   $("library-count").textContent = `${answer.count.toLocaleString("en")} of ${whole.videos.toLocaleString("en")} videos; ${whole.labelled} labelled, ${whole.reviewed} reviewed`;
   $("progress").value = whole.videos ? whole.reviewed / whole.videos : 0;
