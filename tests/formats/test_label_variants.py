@@ -65,6 +65,8 @@ def test_intervals_of_a_workbook(tmp_path: Path) -> None:
     ("text", "expected"),
     [
         ("attack,rear,Frame\n1,0,0\n1,0,1\n0,1,2\n", [("attack", 0, 2), ("rear", 2, 3)]),
+        ("Frame;attack\n0;WAHR\n1;FALSCH\n", [("attack", 0, 1)]),
+        ("frame,attack\n0,FAUX\n1,VRAI\n", [("attack", 1, 2)]),
         ("frame,attack\n0,True\n1,False\n2,True\n", [("attack", 0, 1), ("attack", 2, 3)]),
         (",frame,attack\n0,10,1\n1,11,0\n", [("attack", 10, 11)]),
         ("frame,time,attack\n0,0.000,0\n1,0.033,1\n", [("attack", 1, 2)]),
