@@ -38,7 +38,8 @@ from etholake.dataset.pose_tracks import MODEL_FPS, PoseTracks
 from etholake.dataset.split import Span, Split
 from etholake.dataset.video_meta import VideoMeta
 from etholake.dataset.windows import Window, gather
-from etholake.features.pair_features import FEATURE_NAMES, pair_features
+from etholake.features.pair_features import pair_features
+from etholake.features.registry import window_encoder
 from etholake.models.loss import batch_loss
 from etholake.models.network_family import NetworkFamily
 from etholake.models.network_model import NetworkModel, new_network
@@ -260,7 +261,8 @@ def new_model(name: str) -> NetworkModel:
     torch.manual_seed(0)
     family, config = network_family(name)
     network = new_network(family, config, len(ACTIONS), labs=1)
-    scaler = RobustScaler(torch.zeros(len(FEATURE_NAMES)), torch.ones(len(FEATURE_NAMES)))
+    features = len(window_encoder(config.encoder).names)
+    scaler = RobustScaler(torch.zeros(features), torch.ones(features))
     return NetworkModel(network.eval(), scaler, config, ACTIONS, ("Lab",), {"Lab": ACTIONS})
 
 

@@ -50,13 +50,16 @@ def figures(model: NetworkModel, tracks: PoseTracks, folder: Path, requests: int
         Figure("serving: the four functions without HTTP", 1000 * direct, "ms"),
         Figure("serving: … processor time", 1000 * processor, "ms"),
     ]
-    with server(folder) as (port, pid):
+    rates = {}
+    with server(folder) as (port, pid, seconds):
+        results += [
+            Figure("serving: start to the first healthy ping", seconds, "s", "<= 1.5", seconds <= 1.5),
+            Figure("serving: … processor time", processor_time(pid), "s"),
+        ]
         ask_all(port, body, 32, 4)
         for clients in CLIENTS:
-            began = time.perf_counter()
-            times = ask_all(port, body, requests, clients)
-            rate = requests / (time.perf_counter() - began)
-            p50, p99 = np.percentile(times, [50, 99])
+            rate, p50, p99 = load(port, body, requests, clients)
+            rates[clients] = rate
             results += [
                 Figure(f"serving: {clients} clients, p50", 1000 * p50, "ms"),
                 Figure(f"serving: {clients} clients, p99", 1000 * p99, "ms"),
@@ -72,7 +75,24 @@ def figures(model: NetworkModel, tracks: PoseTracks, folder: Path, requests: int
     results.append(
         Figure(f"serving: memory after {steady} more requests / before", growth, "x", "<= 1.05", growth <= 1.05)
     )
+    with server(folder, SERVE_PROCESSES="2") as (port, _, _):
+        ask_all(port, body, 32, 4)
+        rate, p50, p99 = load(port, body, requests, 8)
+    more, spread = rate / rates[8], p99 / p50
+    results += [
+        Figure("serving: 2 processes, 8 clients: throughput / one process", more, "x", ">= 1.8", more >= 1.8),
+        Figure("serving: 2 processes, 8 clients: p99 / p50", spread, "x", "<= 3", spread <= 3),
+    ]
     return [*results, *batching(model, tracks, processor)]
+
+
+def load(port: int, body: bytes, requests: int, clients: int) -> tuple[float, float, float]:
+    """Return requests a second, and the median and the 99th percentile of a request's seconds."""
+    began = time.perf_counter()
+    times = ask_all(port, body, requests, clients)
+    rate = requests / (time.perf_counter() - began)
+    p50, p99 = np.percentile(times, [50, 99])
+    return rate, float(p50), float(p99)
 
 
 def request(tracks: PoseTracks) -> bytes:
@@ -145,20 +165,23 @@ def batching(model: NetworkModel, tracks: PoseTracks, processor: float) -> list[
 
 # --- processes and clients --------------------------------------------------------------------------------
 @contextmanager
-def server(folder: Path) -> Iterator[tuple[int, int]]:
-    """(port, process id) of `sagemaker/serve.py` with a model."""
+def server(folder: Path, **variables: str) -> Iterator[tuple[int, int, float]]:
+    """(port, process id, seconds of its start) of `sagemaker/serve.py` with a model."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     env = os.environ | {"SM_MODEL_DIR": str(folder), "SAGEMAKER_BIND_TO_PORT": str(port), "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen([sys.executable, str(ROOT / "sagemaker" / "serve.py")], env=env, stdout=sys.stderr)
+    began = time.monotonic()
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "sagemaker" / "serve.py")], env=env | variables, stdout=subprocess.DEVNULL
+    )
     try:
-        deadline = time.monotonic() + 60
+        deadline = began + 60
         while not _ready(port):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise SystemExit("The endpoint's host did not become ready.")
-            time.sleep(0.2)
-        yield port, process.pid
+            time.sleep(0.02)
+        yield port, process.pid, time.monotonic() - began
     finally:
         process.terminate()
         process.wait(10)
@@ -195,6 +218,12 @@ def ask_all(port: int, body: bytes, requests: int, clients: int) -> list[float]:
     counts = [requests // clients + (k < requests % clients) for k in range(clients)]
     with ThreadPoolExecutor(clients) as pool:
         return [seconds for taken in pool.map(client, counts) for seconds in taken]
+
+
+def processor_time(pid: int) -> float:
+    """Seconds of the processor that a process has taken."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def status(pid: int, field: str) -> float:

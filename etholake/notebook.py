@@ -295,6 +295,8 @@ class NotebookLake:
         labs: Sequence[str] = (),
         folds: int = 0,
         seeds: int = 1,
+        fields: Mapping[str, Any] | None = None,
+        weights: str = "",
     ) -> TrainedModel:
         """Train a classifier on the lake, as ``etholake train`` does, with its progress shown.
 
@@ -308,6 +310,10 @@ class NotebookLake:
             Train on these labs only; () for all.
         folds, seeds
             Cross-validate by video in so many folds, with so many seeds; 0 folds train one model.
+        fields
+            Fields of the configuration to replace, ``{"epochs": 20}``; of several {configuration: fields}.
+        weights
+            Weights that an image or video backbone starts with: a file, a folder or an S3 URI; "" for random ones.
 
         Returns
         -------
@@ -331,7 +337,9 @@ class NotebookLake:
         from etholake.stages.model import train as stage
 
         numbers = [self._video(video).video_id for video in holdout]
-        options = stage.TrainingOptions(folds=folds, seeds=seeds, labs=tuple(labs))
+        options = stage.TrainingOptions(
+            folds=folds, seeds=seeds, labs=tuple(labs), fields=fields or {}, weights=weights
+        )
         with progress("train") as tick:
             details = stage.run(self.settings, config, numbers, tick, options).details
         return self.model(str(details["model_uri"]))

@@ -8,6 +8,9 @@ Run it by hand:   SM_MODEL_DIR=model SAGEMAKER_BIND_TO_PORT=8080 python serve.py
 loaded. An exception with a `status_code` of 4xx is the client's error: the response is its reason, and the server
 continues.
 
+SERVE_PROCESSES (default 1) is the number of processes that predict, each with the model in its memory and one
+request at a time; the requests wait in one queue for all of them. With one, it is this process.
+
 Only programs may ask: a request that a web page of another origin sends (`Origin`, `Sec-Fetch-Site`) is refused.
 So is one whose `Host` is no name of this machine (DNS rebinding), unless SERVE_HOST is no loopback address.
 
@@ -25,16 +28,20 @@ import ipaddress
 import json
 import logging
 import os
+import queue
 import re
+import socket
+import subprocess
 import sys
 import threading
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
@@ -46,6 +53,7 @@ DEFAULT_WAITING = 32
 # A client that still sends does not read the response, so the rest of a body that is too long is read and dropped,
 # up to so much; then the connection is closed.
 MAX_DROPPED = 64 << 20
+PREDICT = "--predict"  # with the number of an open socket: this process predicts for the host at its other end
 FUNCTIONS = ("model_fn", "input_fn", "predict_fn", "output_fn")
 _HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?")
 log = logging.getLogger("etholake.serve")
@@ -71,6 +79,18 @@ class Limits:
         seconds = BATCH_TIMEOUT_S if batch else number("SERVE_TIMEOUT_S", default=DEFAULT_TIMEOUT_S)
         waiting = int(number("SERVE_MAX_WAITING", default=DEFAULT_WAITING))
         return cls(int(megabytes * (1 << 20)) if megabytes > 0 else 1 << 62, seconds, waiting)
+
+
+class Predictor(Protocol):
+    """Answers requests once it is ready: `Model` in this process, `Processes` in others."""
+
+    ready: bool
+
+    def load(self) -> None:
+        """Load the model."""
+
+    def answer(self, body: bytes, content_type: str, accept: str) -> tuple[bytes, str]:
+        """Return (body, content type) of the response to one request."""
 
 
 class Model:
@@ -120,6 +140,104 @@ class Model:
         return module
 
 
+class RefusedByProcessError(Exception):
+    """The answer of a predicting process that is an error, which it has logged: its HTTP status and the reason."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class _Process:
+    """A process that predicts for this one, one request at a time."""
+
+    def __init__(self, threads: int) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, __file__, PREDICT, str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                env={"OMP_NUM_THREADS": str(threads), **os.environ},
+            )
+        self._connection = Connection(ours.detach())
+        self._loaded = False
+
+    def wait(self) -> None:
+        """Wait until it has loaded the model. Raises EOFError or OSError if it ends instead."""
+        if not self._loaded:
+            self._connection.recv_bytes()
+            self._loaded = True
+
+    def ask(self, body: bytes, content_type: str, accept: str) -> tuple[bytes, str]:
+        """Return (body, content type) of its response.
+
+        Raises RefusedByProcessError for a response that is an error, and as `wait`.
+        """
+        self.wait()
+        self._connection.send_bytes(json.dumps([content_type, accept]).encode())
+        self._connection.send_bytes(body)
+        status, text = json.loads(self._connection.recv_bytes())
+        output = self._connection.recv_bytes()
+        if status != 200:
+            raise RefusedByProcessError(status, text)
+        return output, text
+
+    def end(self) -> None:
+        self._connection.close()
+        self._process.kill()
+        self._process.wait()
+
+
+class Processes:
+    """Some processes that hold the model each; a request is answered by the first that is idle."""
+
+    def __init__(self, count: int) -> None:
+        self._count, self._threads = count, max(1, (os.cpu_count() or 1) // count)
+        self._idle: queue.SimpleQueue[_Process] = queue.SimpleQueue()
+        self.ready = False
+
+    def load(self) -> None:
+        """Start the processes and wait for the model in each."""
+        began = time.monotonic()
+        started = [_Process(self._threads) for _ in range(self._count)]
+        for process in started:
+            process.wait()
+            self._idle.put(process)
+        self.ready = True
+        log.info("%d processes ready after %.2f s", self._count, time.monotonic() - began)
+
+    def answer(self, body: bytes, content_type: str, accept: str) -> tuple[bytes, str]:
+        """Return (body, content type) of the response to one request; a process that ends is replaced."""
+        process = self._idle.get()
+        try:
+            return process.ask(body, content_type, accept)
+        except (EOFError, OSError) as err:
+            process.end()
+            process = _Process(self._threads)
+            raise RuntimeError("the process that predicted has ended: it may have had too little memory") from err
+        finally:
+            self._idle.put(process)
+
+
+def predict_for_host(descriptor: int, model: Model) -> None:
+    """Answer the requests that come through a socket until its other end closes."""
+    connection = Connection(descriptor)
+    model.load()
+    _log_json_lines()
+    with contextlib.suppress(EOFError, OSError):
+        connection.send_bytes(b"ready")
+        while True:
+            content_type, accept = json.loads(connection.recv_bytes())
+            body = connection.recv_bytes()
+            try:
+                output, kind = model.answer(body, content_type, accept)
+                head: tuple[int, str] = (200, kind)
+            except Exception as err:
+                head, output = _reason(err), b""
+            connection.send_bytes(json.dumps(head).encode())
+            connection.send_bytes(output)
+
+
 def is_loopback(name: str) -> bool:
     """Return whether a host name or address is this machine's own: loopback, `localhost` or a name below it."""
     name = name.lower().removesuffix(".")
@@ -148,7 +266,7 @@ def refused_visitor(headers: Mapping[str, str], any_host: bool) -> str | None:
     return None
 
 
-def application(model: Model, limits: Limits, any_host: bool = False) -> FastAPI:
+def application(model: Predictor, limits: Limits, any_host: bool = False) -> FastAPI:
     """Return the application with its two routes; `any_host` as in `refused_visitor`."""
     app = FastAPI(openapi_url=None)
     answering: set[Request] = set()  # used by the event loop's thread only
@@ -221,12 +339,19 @@ async def _body(request: Request, max_bytes: int) -> bytes | None:
 
 
 def _failure(err: Exception) -> Response:
+    return _refusal(*_reason(err))
+
+
+def _reason(err: Exception) -> tuple[int, str]:
+    """Return the HTTP status of a failed prediction and the reason; log both."""
+    if isinstance(err, RefusedByProcessError):
+        return err.status, str(err)
     status = getattr(err, "status_code", None)
     if isinstance(status, int) and 400 <= status < 500:
         log.warning("refused with %d: %s", status, err)
-        return _refusal(status, str(err))
+        return status, str(err)
     log.error("request failed\n%s", "".join(traceback.format_exception(err)))
-    return _refusal(500, f"The model failed on this request: {type(err).__name__}: {err}")
+    return 500, f"The model failed on this request: {type(err).__name__}: {err}"
 
 
 def _refusal(status: int, reason: str, *, closes: bool = False) -> Response:
@@ -243,10 +368,17 @@ def _log_json_lines() -> None:
 
 
 def main() -> None:
-    """Serve until SIGTERM."""
+    """Serve until SIGTERM; with `PREDICT` and the number of a socket, predict for the host at its other end."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stdout)
     folder = Path(os.environ.get("SM_MODEL_DIR", "/opt/ml/model"))
-    model = Model(folder, os.environ.get("SAGEMAKER_PROGRAM", "inference.py"))
+    own = Model(folder, os.environ.get("SAGEMAKER_PROGRAM", "inference.py"))
+    if sys.argv[1:2] == [PREDICT]:
+        predict_for_host(int(sys.argv[2]), own)
+        return
+    processes = int(os.environ.get("SERVE_PROCESSES") or 1)
+    if processes < 1:
+        sys.exit(f"SERVE_PROCESSES must be at least 1, but is {processes}.")
+    model: Predictor = own if processes == 1 else Processes(processes)
     host = os.environ.get("SERVE_HOST", "127.0.0.1")
     server = uvicorn.Server(
         uvicorn.Config(

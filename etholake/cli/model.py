@@ -120,6 +120,10 @@ def add(verb: AddVerb) -> None:
     sub.add_argument("--strategy", choices=("Bayesian", "Random", "Grid"), help="instead of that of jobs.json")
     sub.add_argument("--jobs", type=int, help="training jobs in all")
     sub.add_argument("--parallel", type=int, help="training jobs at once")
+    sub.add_argument(
+        "--field", action="append", default=[], metavar="NAME=VALUE", help="replace a field that is not tuned"
+    )
+    sub.add_argument("--weights", metavar="PLACE", help="weights that a backbone starts with, as for train")
 
 
 def _train(current: Settings, arguments: argparse.Namespace) -> None:
@@ -219,9 +223,10 @@ def _tune(current: Settings, arguments: argparse.Namespace) -> None:
     from etholake.stages.model import tune
 
     with progress("tune", enabled=not arguments.json) as on_progress:
+        config = _one(arguments.config or current.config)
         result = tune.run(
-            current, _one(arguments.config or current.config), video_numbers(current, arguments.holdout) or (),
-            on_progress,
+            current, config, video_numbers(current, arguments.holdout) or (), on_progress,
+            fields=replaced_fields(arguments.field, [config]), weights=arguments.weights or "",
             strategy=arguments.strategy, jobs=arguments.jobs, parallel=arguments.parallel,
         )  # fmt: skip
     report(arguments, result)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,6 +59,8 @@ def _labeled_triplets(value: Any) -> tuple[Triplet, ...]:
     """Parse `behaviors_labeled`: a list of items, its JSON, or nothing; target == agent for a self action."""
     if value is None or (isinstance(value, float) and np.isnan(value)):
         return ()
+    if not isinstance(value, str | Sequence | np.ndarray):
+        raise DataError(f"behaviors_labeled must be a list of items like 'mouse1,self,rear', but got {value!r}.")
     items = parse_list(value) if isinstance(value, str) else [str(item) for item in value]
     parsed = parse_items(items if items is not None else [str(value)])
     raise_collected(

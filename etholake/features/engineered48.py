@@ -82,15 +82,12 @@ class Engineered48(WindowEncoder):
 
     def __call__(self, windows: Tracks | MouseTracks) -> Tensor:
         """Return the channels [B, T, 48] in the order and units of `CHANNELS`; 0 where missing."""
-        pairs = windows if isinstance(windows, Tracks) else windows.by_pair()
-        xy_BRTK2 = pairs.xy_BRTK2.clone()
-        xy_BRTK2[pairs.is_self_B, TARGET] = torch.nan  # nobody
-        planes_2KBRT = xy_BRTK2.permute(4, 3, 0, 1, 2)
-        centre_BRT2 = body_centre(planes_2KBRT).permute(1, 2, 3, 0)
-        heading_2NT = body_heading(planes_2KBRT.flatten(2, 3))
-        heading_BRT2 = heading_2NT.unflatten(1, xy_BRTK2.shape[:2]).permute(1, 2, 3, 0)
-        heading_BRT2 = heading_BRT2 + (centre_BRT2 - centre_BRT2)  # NaN where the animal is
-        velocity_BRT2 = _velocity(xy_BRTK2)
+        mice = windows.by_mouse() if isinstance(windows, Tracks) else windows
+        planes_2KNT = mice.xy_NTK2.permute(3, 2, 0, 1)
+        centre_NT2 = body_centre(planes_2KNT).permute(1, 2, 0)
+        heading_NT2 = body_heading(planes_2KNT).permute(1, 2, 0) + (centre_NT2 - centre_NT2)  # NaN as the animal
+        of_animals = (mice.xy_NTK2, centre_NT2, heading_NT2, _velocity(mice.xy_NTK2))
+        xy_BRTK2, centre_BRT2, heading_BRT2, velocity_BRT2 = (_of_pairs(value_N, mice) for value_N in of_animals)
         if self.centred:
             origin_B1T2, axis_B1T2 = centre_BRT2[:, [AGENT]], heading_BRT2[:, [AGENT]]
             xy_BRTK2 = _turned(xy_BRTK2 - origin_B1T2[..., None, :], axis_B1T2[..., None, :])
@@ -114,6 +111,13 @@ class Engineered48(WindowEncoder):
         return torch.cat(groups, dim=-1).nan_to_num(nan=0.0)
 
 
+def _of_pairs(value_N: Tensor, mice: MouseTracks) -> Tensor:
+    """Return a value of every animal [N, ...] for the roles of every pair [B, R, ...]; NaN where nobody is."""
+    value_BR = value_N[torch.stack([mice.agent_B, mice.target_B], dim=1)]
+    value_BR[mice.agent_B == mice.target_B, TARGET] = torch.nan
+    return value_BR
+
+
 def _roles(value_BRTn: Tensor) -> Tensor:
     """Return values [B, T, R · n], the agent's first."""
     return value_BRTn.transpose(1, 2).flatten(2)
@@ -132,11 +136,11 @@ def _ends(length: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     return before, after, MODEL_FPS / (after - before).clamp(min=1)
 
 
-def _velocity(xy_BRTK2: Tensor) -> Tensor:
-    """Return the velocity of the body [B, R, T, 2] in cm/s: the mean over the parts that both ends have."""
-    before, after, rate_T = _ends(xy_BRTK2.shape[2], xy_BRTK2.device)
-    change = xy_BRTK2[:, :, after] - xy_BRTK2[:, :, before]
-    return change.nanmean(dim=3) * rate_T[:, None]
+def _velocity(xy_NTK2: Tensor) -> Tensor:
+    """Return the velocity of the body [N, T, 2] in cm/s: the mean over the parts that both ends have."""
+    before, after, rate_T = _ends(xy_NTK2.shape[1], xy_NTK2.device)
+    change = xy_NTK2[:, after] - xy_NTK2[:, before]
+    return change.nanmean(dim=2) * rate_T[:, None]
 
 
 def _rate(value_BRT: Tensor) -> Tensor:

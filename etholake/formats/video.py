@@ -107,6 +107,8 @@ def probe(path: Path, timeout_s: float = TIMEOUT_S) -> VideoInfo:
     DataError
         If the file is no mp4, avi, mov or mkv, has no video, is damaged, or takes longer than `timeout_s`.
     """
+    if not path.is_file():
+        raise DataError(f"{path}: is no file. Name a video.")
     container = container_of(path)
     if container is None:
         raise DataError(

@@ -39,7 +39,8 @@ def look(container: str, path: str) -> dict[str, Any]:
     av.logging.set_level(av.logging.PANIC)
     with av.open(path, format=container, options={"protocol_whitelist": "file"}) as file:
         if not file.streams.video:
-            return {"error": "it has no video stream"}
+            cut_off = "" if file.streams.audio else ", and no sound either: was it cut off?"
+            return {"error": f"it has no video stream{cut_off}"}
         stream = file.streams.video[0]
         if stream.codec_context is None:
             return {"error": "its codec is not known, or the file was cut off"}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from etholake.formats.base import Detection, LabelFormat, PoseFormat, Remark
 from etholake.formats.registry import detect
 from etholake.formats.video import SUFFIXES
 
-__all__ = ["Found", "identify", "list_files"]
+__all__ = ["Found", "identify", "left_out_sentence", "list_files"]
 
 # A second format of a file (tracks and labels in one file) must be about as certain as the first one; a table that
 # merely looks like labels must not be read as labels when another format's signature is in it.
@@ -83,6 +84,12 @@ def list_files(folder: Path, skip: tuple[Path, ...] = ()) -> tuple[list[Path], l
             else:
                 files.append(path)
     return sorted(files), remarks
+
+
+def left_out_sentence(remarks: Sequence[Remark]) -> str:
+    """Return sentences, each after a space, on files and folders that were not looked at; "" for none."""
+    reasons = Counter(remark.text for remark in remarks)
+    return "".join(f" Not looked at ({count}): {text}." for text, count in reasons.items())
 
 
 def _is_text(name: str) -> bool:

@@ -152,6 +152,10 @@ class NetworkFamily(ModelFamily[N]):
         """Return the backbone of a network: its parameters have the names of those weights. None for none."""
         return None
 
+    def with_weights(self, config: N, weights: Path) -> N:  # noqa: ARG002  # for backbones of several sizes
+        """Return the configuration with what follows from the weights that the backbone starts with."""
+        return config
+
     def fit(self, data: TrainingData, split: Split, config: N, context: TrainingContext) -> Fitted:
         """Train a network of this family with the shared loop.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -42,7 +43,8 @@ def augment_clips(clips: ClipBatch, config: Augmentation, random: torch.Generato
 def mirror(clips: ClipBatch, chosen_B: Tensor) -> ClipBatch:
     """Mirror the chosen windows left to right; left parts become right parts."""
     frames, points = clips.frames_BTHW3.clone(), clips.keypoints_BTK3.clone()
-    frames[chosen_B] = frames[chosen_B].flip(3)
+    for b in chosen_B.nonzero()[:, 0].tolist():
+        frames[b] = clips.frames_BTHW3[b].flip(2)
     swapped = points[chosen_B][:, :, mirrored(clips.parts)]
     swapped[..., 0] = clips.crop_size - swapped[..., 0]
     points[chosen_B] = swapped
@@ -52,9 +54,11 @@ def mirror(clips: ClipBatch, chosen_B: Tensor) -> ClipBatch:
 def turn(clips: ClipBatch, quarters_B: Tensor) -> ClipBatch:
     """Turn each window counterclockwise by so many quarters (0 to 3)."""
     frames, points = clips.frames_BTHW3.clone(), clips.keypoints_BTK3.clone()
+    for b, quarters in enumerate(quarters_B.tolist()):
+        if quarters:
+            frames[b] = clips.frames_BTHW3[b].rot90(quarters, (1, 2))
     for quarters in (1, 2, 3):
         chosen_B = quarters_B == quarters
-        frames[chosen_B] = frames[chosen_B].rot90(quarters, (2, 3))
         x, y, confidence = points[chosen_B].unbind(-1)
         for _ in range(quarters):
             x, y = y, clips.crop_size - x
@@ -65,11 +69,14 @@ def turn(clips: ClipBatch, quarters_B: Tensor) -> ClipBatch:
 def light(clips: ClipBatch, offset_B: Tensor, factor_B: Tensor) -> ClipBatch:
     """Stretch the distances from each window's mean by a factor, then add an offset (0..255); black stays black.
 
-    Only frames with a crop change: the others say that nothing was seen.
+    Only frames with a crop change: the others say that nothing was seen. A value's new one is looked up in a table
+    of 256, which takes a tenth of the time of arithmetic on every pixel.
     """
-    frames = clips.frames_BTHW3.float()
-    mean_B = frames.flatten(1).mean(1)
-    offset, factor, mean = (x[:, None, None, None, None] for x in (offset_B, factor_B, mean_B))
-    changed = ((frames - mean) * factor + mean + offset).clamp(0, 255).round().to(torch.uint8)
-    seen = clips.seen_BT[:, :, None, None, None]
-    return replace(clips, frames_BTHW3=torch.where(seen, changed, clips.frames_BTHW3))
+    values = torch.arange(256.0)
+    frames = clips.frames_BTHW3.clone()
+    for b, (offset, factor) in enumerate(zip(offset_B.tolist(), factor_B.tolist(), strict=True)):
+        mean = clips.frames_BTHW3[b].float().mean()
+        table = ((values - mean) * factor + mean + offset).clamp(0, 255).round().to(torch.uint8)
+        seen_T = clips.seen_BT[b]
+        frames[b, seen_T] = torch.from_numpy(np.take(table.numpy(), clips.frames_BTHW3[b, seen_T].numpy()))
+    return replace(clips, frames_BTHW3=frames)

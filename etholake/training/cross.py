@@ -23,7 +23,6 @@ import numpy as np
 
 from etholake.dataset.labelled import TrainingData, lab_actions
 from etholake.dataset.split import Span, Split
-from etholake.digest import file_digest
 from etholake.errors import UsageError
 from etholake.events.types import PairScores, joined
 from etholake.models.archive import load_model
@@ -35,7 +34,7 @@ from etholake.models.registry import resolve
 from etholake.models.stacking import trees as stack
 from etholake.models.stacking.config import STACK
 from etholake.models.stacking.model import StackingModel
-from etholake.models.vision.weights_file import weights_file
+from etholake.models.vision.weights_file import weights_digest
 from etholake.training.choice import OutOfFold, choose
 from etholake.training.estimate import estimate, rare_actions
 from etholake.training.fit import fit
@@ -288,7 +287,7 @@ def _recipe(config: str, fields: Overrides, weights: Path | None = None) -> tupl
     family, configuration = resolve(config, fields)
     recipe = family.to_json(configuration) | {"family": family.name}
     if weights is not None and (backbone := family.backbone_name(configuration)):
-        recipe["weights"] = file_digest(weights_file(weights, backbone))
+        recipe["weights"] = weights_digest(weights, backbone)
     return recipe, family.epochs(configuration)
 
 

@@ -55,6 +55,8 @@ def train_network(
     Raises DataError if no window of the training videos has a labeled behavior of tracked animals, or if there is
     nothing to tell apart (`_check_learnable`), and ContractError for weights that do not fit the backbone.
     """
+    if weights is not None:
+        config = family.with_weights(config, weights)
     reads_pose = family.reads_pose(config)
     if config.require_pose and not reads_pose:
         raise UsageError(f"The family '{family.name}' reads no key points beside pixels: leave require_pose out.")

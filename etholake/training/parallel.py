@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 import torch.distributed as dist
 
-__all__ = ["ALONE", "Group", "group"]
+__all__ = ["ALONE", "Group", "group", "own_cores"]
 
 
 @dataclass(frozen=True)
@@ -69,3 +69,9 @@ def group() -> Iterator[Group]:
         yield Group(rank, size, device)
     finally:
         dist.destroy_process_group()
+
+
+def own_cores() -> int:
+    """Return how many cores this process has for itself, beside torchrun's other processes on this machine."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores // int(os.getenv("LOCAL_WORLD_SIZE", "1")))

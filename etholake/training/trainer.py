@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
@@ -33,12 +34,14 @@ from etholake.models.network_family import NetworkFamily
 from etholake.models.network_model import NetworkModel, check_pose
 from etholake.training import augment, checkpoint
 from etholake.training.ema import Ema
-from etholake.training.parallel import Group
+from etholake.training.parallel import Group, own_cores
 from etholake.training.schedule import Plateau, rate
 from etholake.training.validation import HeldOut
 from etholake.training.windows import WindowSampler
 
 __all__ = ["Progress", "Trainer", "run_fingerprint"]
+
+DRAWN_AT_ONCE = 4  # batches of clips
 
 
 def run_fingerprint(data: TrainingData, split: Split, config: Mapping[str, Any], seed: int) -> str:
@@ -124,7 +127,7 @@ class Trainer:
         """Train all remaining epochs; afterwards the model has the weights of the best one."""
         self._resume()
         progress, config = self.progress, self.config
-        with ThreadPoolExecutor(1) as ahead:
+        with ThreadPoolExecutor(self.drawing_threads()) as ahead:
             batches = self._batches(ahead)
             while progress.epoch <= config.epochs and progress.since < config.patience:
                 began = time.monotonic()
@@ -156,14 +159,21 @@ class Trainer:
         )
 
     # --- one step -----------------------------------------------------------------------------------------
+    def drawing_threads(self) -> int:
+        """Return how many batches are drawn at once: several where they are decoded, and there are cores."""
+        return max(1, min(DRAWN_AT_ONCE, own_cores() - 1)) if self.config.reads_clips else 1
+
     def _batches(self, ahead: ThreadPoolExecutor) -> Iterator[Drawn]:
-        """Yield batches from the next step on; each is made while the network trains on the one before."""
+        """Yield batches from the next step on; the next ones are made while the network trains on one.
+
+        A batch depends on its step alone, not on the number of threads.
+        """
         step = self.progress.step
-        coming = ahead.submit(self._draw, step)
+        coming = deque(ahead.submit(self._draw, step + k) for k in range(self.drawing_threads()))
         while True:
-            batch = coming.result()
+            batch = coming.popleft().result()
+            coming.append(ahead.submit(self._draw, step + len(coming) + 1))
             step += 1
-            coming = ahead.submit(self._draw, step)
             yield batch
 
     def _draw(self, step: int) -> Drawn:

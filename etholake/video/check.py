@@ -1,21 +1,22 @@
 """Say before a long run what is wrong with a folder's videos, and with the tracks and labels that go with them.
 
-Files are matched by their names, as the importer matches them. Nothing is written.
+Files are matched as the importer matches them: by the video that a file names, else by their names. Nothing is
+written.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
 
 from etholake.contract import MIN_FPS
 from etholake.errors import DataError, EtholakeError
 from etholake.formats.base import PoseRecording, ReadOptions
-from etholake.formats.matching import video_stem
+from etholake.formats.matching import Candidate, best_match, video_stem
 from etholake.formats.survey import FileSurvey, RecordingCache, survey_file
 from etholake.formats.video import VideoInfo, frame_map, probe
-from etholake.formats.walk import identify, list_files
+from etholake.formats.walk import identify, left_out_sentence, list_files
 from etholake.video.recipe import ClipRecipe
 from etholake.video.task import ClipTask, prepare
 
@@ -68,23 +69,47 @@ def check_folder(folder: Path, *, decode: bool = False, scratch: Path | None = N
     surveys = [survey_file(identify(folder, path), ReadOptions(), RecordingCache()) for path in paths]
     videos = [survey for survey in surveys if survey.origin.video]
     if not videos:
-        raise DataError(f"{folder}: has no video file below it.")
+        raise DataError(f"{folder}: has no video file below it.{left_out_sentence(remarks)}")
     errors = [s.error for s in surveys if s.error and not s.origin.video] + [str(r.text) for r in remarks]
-    by_stem: dict[str, list[FileSurvey]] = {}
-    for survey in surveys:
-        if survey.pose or survey.labels:
-            by_stem.setdefault(video_stem(survey.origin.file), []).append(survey)
-    with_others = bool(by_stem)
-    checks = []
-    for survey in videos:
-        companions = by_stem.pop(video_stem(survey.origin.file), [])
-        checks.append(_check(survey, companions, with_others, scratch if decode else None))
-    alone = [
-        f"{survey.origin.file}: no video of this name ({stem}) is in the folder"
-        for stem, group in sorted(by_stem.items())
-        for survey in group
+    candidates = [Candidate(file, _folder(file), (file,)) for file in (video.origin.file for video in videos)]
+    companions: dict[str | None, list[FileSurvey]] = {}
+    for recording in (recording for survey in surveys for recording in _recordings(survey)):
+        companions.setdefault(_video_of(recording, candidates), []).append(recording)
+    checks = [
+        _check(survey, companions.get(survey.origin.file, []), bool(companions), scratch if decode else None)
+        for survey in videos
     ]
+    alone = dict.fromkeys(
+        f"{recording.origin.file}: no video of this name ({_names(recording)[0]}) is in the folder"
+        for recording in companions.get(None, [])
+    )
     return FolderCheck(tuple(checks), tuple(alone), tuple(errors))
+
+
+def _recordings(survey: FileSurvey) -> list[FileSurvey]:
+    """Return the recordings of a file one by one: each may belong to another video."""
+    return [
+        *(replace(survey, pose=(facts,), labels=()) for facts in survey.pose),
+        *(replace(survey, pose=(), labels=(labels,)) for labels in survey.labels),
+    ]
+
+
+def _video_of(recording: FileSurvey, videos: Sequence[Candidate]) -> str | None:
+    """Return the video that a recording belongs to; None for none."""
+    named = [facts.video for facts in recording.pose if facts.video]
+    named += [name for labels in recording.labels for name in labels.recording.media]
+    return best_match(named, _names(recording), _folder(recording.origin.file), videos).key
+
+
+def _names(recording: FileSurvey) -> list[str]:
+    """Return the names of a recording without what tools add: its own if a file has several, else the file's."""
+    own = [facts.name for facts in recording.pose if facts.several]
+    own += [labels.recording.name for labels in recording.labels if labels.several]
+    return [video_stem(name) for name in own or [recording.origin.file]]
+
+
+def _folder(file: str) -> str:
+    return PurePosixPath(file).parent.as_posix()
 
 
 def _check(

@@ -40,6 +40,12 @@ class DecodedFrame:
     rotation: int
     reformatters: tuple[Any, Any]
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels, upright."""
+        width, height = int(self.picture.width), int(self.picture.height)
+        return (height, width) if self.rotation % 180 else (width, height)
+
     def rgb(self) -> Pixels:
         """Return the pixels, uint8 [H, W, 3], upright."""
         return _turned(self.reformatters[0].reformat(self.picture, format="rgb24").to_ndarray(), self.rotation)
@@ -125,7 +131,8 @@ def _opened(path: Path) -> Iterator[Any]:
     try:
         with av.open(str(path), format=container, options={"protocol_whitelist": "file"}) as file:
             if not file.streams.video:
-                raise DataError(f"{path}: has no video stream.")
+                cut_off = "" if file.streams.audio else ", and no sound either: was it cut off?"
+                raise DataError(f"{path}: has no video stream{cut_off or '.'}")
             if file.streams.video[0].codec_context is None:
                 raise DataError(
                     f"{path}: cannot be decoded: its codec is not known, or the file was cut off. Convert it to "

@@ -189,15 +189,23 @@ def annotate(
                     line = points[[column[one], column[other]], :2]
                     if np.isfinite(line).all():
                         pen.line([tuple(map(float, line[0])), tuple(map(float, line[1]))], fill=colour)
-            if np.isfinite(box).all():
+            if np.isfinite(box).all() and _in_view(box, image.size):
                 pen.rectangle([float(v) for v in box], outline=colour, width=2 if animal in busy else 1)
                 pen.text((float(box[0]), max(0.0, float(box[1]) - 12)), str(animal), fill=colour)
-    pen.text((4, picture.shape[0] - 14), f"frame {number}", fill=(255, 255, 255))
-    for row, event in enumerate(events[:8]):
-        colour = COLOURS[(event.agent_id - 1) % len(COLOURS)]
-        text = event.text
-        pen.rectangle([3, 3 + 14 * row, 9 + pen.textlength(text), 15 + 14 * row], fill=(0, 0, 0))
-        pen.text((6, 3 + 14 * row), text, fill=colour)
+    lines = [(picture.shape[0] - 15, f"frame {number}", (255, 255, 255))]
+    lines += [
+        (3 + 14 * row, event.text, COLOURS[(event.agent_id - 1) % len(COLOURS)])
+        for row, event in enumerate(events[:8])
+    ]
+    for top, text, colour in lines:  # on black, because the picture may be as light as the words
+        pen.rectangle([3, top, 9 + pen.textlength(text), top + 12], fill=(0, 0, 0))
+        pen.text((6, top), text, fill=colour)
     picture[:] = np.asarray(image)
     for animal, points in zip(animals, points_MK3, strict=True):
         draw_points(picture, points, COLOURS[(animal - 1) % len(COLOURS)], 1)
+
+
+def _in_view(box: npt.NDArray[np.float32], size: tuple[int, int]) -> bool:
+    """Return whether any part of a box [4] lies in a picture of a size (width, height)."""
+    x0, y0, x1, y1 = (float(value) for value in box)
+    return x0 < size[0] and y0 < size[1] and x1 >= 0 and y1 >= 0

@@ -197,7 +197,10 @@ class ClipMaker:
         return ()
 
     def _boxes(self, frame: DecodedFrame, subjects: list[_Subject]) -> Floats:
-        boxes_M4 = self.source.boxes(frame)
+        """Return the boxes [S, 4] of the subjects; NaN for one that was not found, or is not in the picture."""
+        boxes_M4, (width, height) = np.array(self.source.boxes(frame)), frame.size
+        left, top, right, bottom = boxes_M4.T
+        boxes_M4[(right < 0) | (bottom < 0) | (left >= width) | (top >= height)] = np.nan
         return np.stack([
             boxes_M4[s.rows[0]] if len(s.rows) == 1 else joint(boxes_M4[s.rows[0]], boxes_M4[s.rows[1]])
             for s in subjects

@@ -1,7 +1,8 @@
 """Clips of a video as they are made: a child process decodes and crops, this one reads its windows from a pipe.
 
-The child is ``python -m etholake.video.stream TASK.json``; it writes one endless tar to its output, and waits
-while nobody reads. A decoder that crashes takes only itself down, and nothing of the video stays on a disk.
+The child is ``python -m etholake.video.stream TASK.json``; it writes one endless tar to its output. A thread reads
+some windows ahead, so that the child works while a network does; then the child waits. A decoder that crashes
+takes only itself down, and nothing of the video stays on a disk.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -31,6 +33,7 @@ __all__ = ["StreamedClips", "windows_of"]
 
 Ints = npt.NDArray[np.int64]
 _ERROR_CHARS = 400
+AHEAD_BYTES = 64 << 20  # of pixels that are read before they are asked for: some hundred windows of 112 px
 
 
 def windows_of(task: ClipTask) -> Iterator[ClipWindow]:
@@ -48,10 +51,11 @@ def windows_of(task: ClipTask) -> Iterator[ClipWindow]:
                 stdout=subprocess.PIPE, stderr=error_file, env=child_module.environment(),
             )  # fmt: skip
         assert child.stdout is not None
+        windows = _ReadAhead(read_shard(child.stdout))
         try:
             cut_short = None
             try:
-                yield from read_shard(child.stdout)
+                yield from windows
             except DataError as err:
                 cut_short = err
             if child.wait():
@@ -60,9 +64,60 @@ def windows_of(task: ClipTask) -> Iterator[ClipWindow]:
             if cut_short:
                 raise cut_short
         finally:
+            child.kill()  # the thread comes to the end of the pipe
+            windows.stop()
             child.stdout.close()
-            child.kill()
             child.wait()
+
+
+class _ReadAhead:
+    """Windows that a thread reads before they are asked for, up to `AHEAD_BYTES` of pixels and one more."""
+
+    def __init__(self, windows: Iterator[ClipWindow]) -> None:
+        self._windows, self._ready, self._bytes = windows, deque[ClipWindow](), 0
+        self._ended = self._stopped = False
+        self._error: Exception | None = None
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._read, name="clips", daemon=True)
+        self._thread.start()
+
+    def __iter__(self) -> Iterator[ClipWindow]:
+        """Yield the windows in their order. Raises what reading them raises, after those before it."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._ready or self._ended)
+                if not self._ready:
+                    break
+                window = self._ready.popleft()
+                self._bytes -= window.frames.nbytes
+                self._changed.notify_all()
+            yield window
+        if self._error:
+            raise self._error
+
+    def stop(self) -> None:
+        """Let the thread end; it must not be waiting for a pipe that stays open."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+        self._thread.join()
+
+    def _read(self) -> None:
+        try:
+            for window in self._windows:
+                with self._changed:
+                    self._changed.wait_for(lambda: self._stopped or self._bytes < AHEAD_BYTES)
+                    if self._stopped:
+                        return
+                    self._ready.append(window)
+                    self._bytes += window.frames.nbytes
+                    self._changed.notify_all()
+        except Exception as err:  # who asks for the next window gets it
+            self._error = err
+        finally:
+            with self._changed:
+                self._ended = True
+                self._changed.notify_all()
 
 
 class StreamedClips:

@@ -18,7 +18,7 @@ from etholake.models.cnn_transformer.family import FAMILY
 from etholake.models.cnn_transformer.network import CnnTransformer, sinusoidal_positions
 from etholake.models.family import Sizes
 from etholake.models.registry import resolve
-from etholake.models.scaler import RobustScaler
+from etholake.models.scaler import BLOCK, RobustScaler
 
 SIZES = {
     "features": 11,
@@ -147,6 +147,16 @@ def test_robust_scaling() -> None:
     x = torch.tensor([[[51.0, 1.0], [101.0, 0.0], [0.0, 1.0], [9999.0, 0.0], [-9999.0, 0.0]]])
     expected = torch.tensor([[[0.0, 1.0], [1.0, 0.0], [0.0, 1.0], [5.0, 0.0], [-5.0, 0.0]]])
     torch.testing.assert_close(scaler(x), expected)
+
+
+def test_the_scaler_gives_the_same_in_blocks_as_at_once() -> None:
+    x_BTF = torch.randn(3, BLOCK - 7, 4).where(torch.rand(3, BLOCK - 7, 4) > 0.3, 0.0)
+    scaler = RobustScaler(torch.tensor([0.0, 1.0, -2.0, 0.5]), torch.tensor([1.0, 0.1, 2.0, 3.0]))
+    expected = ((x_BTF - scaler.median_F) / scaler.iqr_F).clamp(-5, 5) * (x_BTF != 0)
+    assert torch.equal(scaler(x_BTF), expected)
+    turned = x_BTF.transpose(0, 1)
+    assert torch.equal(scaler(turned), expected.transpose(0, 1))
+    assert torch.equal(scaler(x_BTF[:0]), x_BTF[:0])
 
 
 @pytest.mark.parametrize("package", ["models", "training"])

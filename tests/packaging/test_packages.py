@@ -100,6 +100,7 @@ print(all(callable(getattr(inference, f)) for f in ("model_fn", "input_fn", "pre
 """
     assert run_isolated(place, source, tmp_path) == "True"
     assert (place / "requirements.txt").read_text() == requirements()
+    assert (place / "requirements-video.txt").read_text() == requirements("video")
 
 
 def test_requirements_are_pinned_and_leave_torch_to_the_image() -> None:
@@ -107,7 +108,9 @@ def test_requirements_are_pinned_and_leave_torch_to_the_image() -> None:
     assert all("==" in line for line in lines)
     names = {line.partition("==")[0] for line in lines}
     assert {"pyarrow", "safetensors"} <= names
-    assert not names & {"torch", "numpy"}
+    assert not names & {"torch", "numpy", "transformers"}
+    more = {line.partition("==")[0] for line in requirements("video").splitlines()} - names
+    assert more == {"transformers"}
 
 
 def test_outside_a_checkout_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

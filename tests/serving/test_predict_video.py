@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -157,6 +159,26 @@ def test_what_cannot_be_predicted_is_refused(made: Filmed, tmp_path: Path) -> No
         predict_video.run(
             Settings(), broken, made.folder / "video.json", tmp_path / "x.csv", model=str(made.model)
         )
+    about = json.loads((made.folder / "video.json").read_text())
+    (tmp_path / "number.json").write_text(json.dumps(about | {"behaviors_labeled": 5}))
+    with pytest.raises(DataError, match=r"behaviors_labeled must be a list of items .* but got 5"):
+        predict_video.run(
+            Settings(), made.film, tmp_path / "number.json", tmp_path / "x.csv", model=str(made.model)
+        )
+    with pytest.raises(DataError, match=r"gone\.mp4: is no file"):
+        predict_video.run(
+            Settings(),
+            tmp_path / "gone.mp4",
+            made.folder / "video.json",
+            tmp_path / "x.csv",
+            model=str(made.model),
+        )
+    pq.write_table(pa.table({"a": [1]}), tmp_path / "bare.parquet")
+    with pytest.raises(DataError, match=r"bare\.parquet: Expected the columns"):
+        predict_video.run(
+            Settings(), made.film, made.folder / "video.json", tmp_path / "x.csv", model=str(made.model),
+            tracks=tmp_path / "bare.parquet",
+        )  # fmt: skip
     assert not (tmp_path / "x.csv").exists()
 
 
@@ -191,6 +213,32 @@ def test_a_stream_holds_few_windows_and_can_begin_again(made: Filmed) -> None:
     assert len(passes) == 2
     assert most <= 7  # of two animals: three windows that the frames touch, and one more
     assert source.seen((1, None), np.array([0, 8, FRAMES])).tolist() == [True, True, False]
+
+
+def test_windows_are_read_ahead_up_to_a_limit_and_a_reader_may_leave(
+    made: Filmed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = next(stream.windows_of(task_of(made)))  # leaves at once
+    assert not [t for t in threading.enumerate() if t.name == "clips"]
+    monkeypatch.setattr(stream, "AHEAD_BYTES", 3 * window.frames.nbytes)
+    drawn: list[int] = []
+
+    def windows() -> Iterator[ClipWindow]:
+        for number in range(20):
+            drawn.append(number)
+            yield window
+        raise DataError("it broke off")
+
+    ahead = stream._ReadAhead(windows())
+    given = iter(ahead)
+    next(given)
+    while len(drawn) < 5:  # one given, three held, one more in the thread's hand
+        time.sleep(0.001)
+    assert len(drawn) == 5
+    with pytest.raises(DataError, match="it broke off"):
+        list(given)  # all that came before the error, then the error
+    assert len(drawn) == 20
+    ahead.stop()
 
 
 def test_a_video_that_breaks_off_says_so(made: Filmed, tmp_path: Path) -> None:

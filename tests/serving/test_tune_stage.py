@@ -66,6 +66,11 @@ def test_a_range_is_checked() -> None:
         tune.ranges_request({"lr": {"lowest": 1}})
 
 
+def test_a_field_that_is_tuned_is_not_given() -> None:
+    with pytest.raises(UsageError, match=r"The fields dropout, lr are tuned: leave them out"):
+        tune.run(Settings(), "cnn3d:smoke", fields={"lr": 0.1, "dropout": 0.0, "epochs": 1})
+
+
 def test_the_ranges_come_from_the_family_unless_the_settings_name_some() -> None:
     own = {"lr": {"low": 0.1, "high": 0.2}}
     for config in config_names():

@@ -22,7 +22,7 @@ from etholake.models.registry import resolve
 from etholake.models.vision.frame_backbone import FrameBackbone
 from etholake.models.vision.pretrained import load_backbone
 from etholake.models.vision.vit import VisionTransformer
-from etholake.models.vision.weights_file import chosen_file
+from etholake.models.vision.weights_file import chosen_files
 from etholake.stages.model import explain
 from etholake.stages.model.backbones import backbone_names
 from etholake.training.cross import CrossValidationPlan, fit_folds
@@ -173,11 +173,11 @@ def _sizes() -> Any:
 # --- files ------------------------------------------------------------------------------------------------
 def test_the_file_of_a_backbone_is_the_one_of_its_name_or_the_only_one() -> None:
     files = ["readme.txt", "vit_b_16-c867db91.pth", "mobilenet_v3_small-047dcff4.pth"]
-    assert chosen_file(files, "vit_b_16", "x") == "vit_b_16-c867db91.pth"
-    assert chosen_file(["mine.safetensors"], "vit_b_16", "x") == "mine.safetensors"
+    assert chosen_files(files, "vit_b_16", "x") == ["vit_b_16-c867db91.pth"]
+    assert chosen_files(["mine.safetensors"], "vit_b_16", "x") == ["mine.safetensors"]
     for names, reason in ((files, r"got mobilenet.*, vit_b_16"), (["a.txt"], "got none"), ([], "got none")):
         with pytest.raises(UsageError, match=rf"x: expected one file with weights .*'slowfast'.*{reason}"):
-            chosen_file(names, "slowfast", "x")
+            chosen_files(names, "slowfast", "x")
 
 
 def test_positions_of_another_image_size_are_resized(tmp_path: Path) -> None:

@@ -9,8 +9,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import frozen_run  # type: ignore[import-not-found]
 import numpy as np
 import pytest
 import torch
@@ -68,9 +70,7 @@ def _last_step(checkpoints: Path) -> int:
 @pytest.mark.slow
 def test_two_processes_learn_what_one_does(whole: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
     """The same global batch, normalised over both: equal but for the order of sums (2e-4 after 36 steps)."""
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
-    launcher += ["--rdzv-backend", "c10d", "--rdzv-endpoint", "127.0.0.1:0", "--local-addr", "127.0.0.1"]
-    subprocess.run([*launcher, SCRIPT, str(tmp_path)], env=ENVIRON, check=True, capture_output=True)
+    _torchrun(training_run, tmp_path)
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["processes"] == 2
     for one, two in zip(whole[1]["history"], report["history"], strict=True):
@@ -78,6 +78,31 @@ def test_two_processes_learn_what_one_does(whole: tuple[Path, dict[str, Any]], t
     ours, theirs = (load_file(folder / WEIGHTS) for folder in (tmp_path, whole[0]))
     for name, value in ours.items():
         torch.testing.assert_close(value, theirs[name], atol=5e-3, rtol=5e-3, msg=name)
+
+
+@pytest.mark.long
+def test_two_processes_thaw_a_backbone_as_one_does(tmp_path: Path) -> None:
+    """Its gradients are averaged from the epoch on in which it is trained.
+
+    Where a gradient is nearly 0, Adam makes whole steps of its rounding: the median difference is compared.
+    """
+    alone, both = _made(tmp_path / "alone"), _made(tmp_path / "both")
+    report = frozen_run.run(alone)
+    _torchrun(frozen_run, both)
+    two = json.loads((both / "report.json").read_text())
+    assert two["processes"] == 2
+    assert two["losses"] == pytest.approx(report["losses"], rel=1e-4)
+    ours, theirs = (load_file(folder / WEIGHTS) for folder in (both, alone))
+    away = {name: float((value - theirs[name]).abs().median()) for name, value in ours.items() if value.numel()}
+    assert max(away.values()) < 1e-4, max(away, key=lambda name: away[name])  # of steps of 5e-3
+
+
+def _torchrun(script: ModuleType, out: Path) -> None:
+    """Run a script of this folder in two processes."""
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    launcher += ["--rdzv-backend", "c10d", "--rdzv-endpoint", "127.0.0.1:0", "--local-addr", "127.0.0.1"]
+    environ = {**ENVIRON, "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
+    subprocess.run([*launcher, str(script.__file__), str(out)], env=environ, check=True, capture_output=True)
 
 
 def test_accumulated_parts_learn_what_the_batch_does(tmp_path: Path) -> None:

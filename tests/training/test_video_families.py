@@ -26,6 +26,7 @@ from etholake.models.registry import resolve
 from etholake.stages.model import explain
 from etholake.training import augment_clips
 from etholake.training.fit import fit
+from etholake.training.trainer import Trainer
 from etholake.training.validation import HeldOut
 from etholake.video.recipe import ClipRecipe
 from etholake.video.stored_clips import StoredClips
@@ -228,6 +229,30 @@ def test_the_loss_of_key_points_counts_those_that_were_seen() -> None:
     assert keypoint_loss(away.flatten(2), clips).item() == pytest.approx((1.0 - 0.05 / 2) / 8)
     nothing = replace(clips, keypoints_BTK3=torch.full_like(clips.keypoints_BTK3, torch.nan))
     assert keypoint_loss(true.flatten(2), nothing) == 0
+
+
+def test_batches_do_not_depend_on_the_threads_that_draw_them(
+    films: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does a run that is killed and goes on: batches that were drawn ahead are drawn again."""
+    fields = {"epochs": 2, "batches_per_epoch": 3, "augmentation": {"rotate": True, "brightness": 0.2}}
+
+    def losses(folder: str, threads: int, stop: bool = False) -> list[float]:
+        monkeypatch.setattr(Trainer, "drawing_threads", lambda _: threads)
+
+        def on_epoch(*_: object) -> None:
+            if stop:
+                raise KeyboardInterrupt
+
+        state = tmp_path / "state" if folder == "killed" else None
+        report = fit(films, tmp_path / folder, "cnn3d:smoke", fields, on_epoch, checkpoints=state)
+        return [row["train_loss"] for row in report["history"]]
+
+    alone = losses("one", 1)
+    assert losses("three", 3) == alone
+    with pytest.raises(KeyboardInterrupt):
+        losses("killed", 3, stop=True)
+    assert losses("killed", 2) == alone
 
 
 # --- augmentations ----------------------------------------------------------------------------------------

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import moving_square as square  # type: ignore[import-not-found]
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from etholake.errors import DataError
 from etholake.formats.video import probe
 from etholake.video.check import check_folder
 from etholake.video.facts import flags_of
+from etholake.video.lake_tracks import tracks_of
 from etholake.video.prepare import VideoTracks
 from etholake.video.recipe import ClipRecipe
 from etholake.video.shards import read_shard
@@ -31,6 +33,12 @@ def clips(path: Path, tmp_path: Path, **changes: object) -> ClipReport:
 def _cut(path: Path) -> Path:
     square.write(path)
     path.write_bytes(path.read_bytes()[:-900])
+    return path
+
+
+def _cut_index(path: Path) -> Path:
+    square.write(path, 60)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
     return path
 
 
@@ -60,7 +68,8 @@ REFUSED: list[tuple[str, str, Callable[[Path], Path], str]] = [
     ("a playlist that names another file", "a.mp4", _playlist, "signature of no"),
     ("nothing", "a.mp4", _empty, "signature of no"),
     ("cut before its index", "a.mp4", _cut, "cannot be decoded|cannot be read"),
-    ("sound without pictures", "a.mp4", square.audio_only, "no video stream"),
+    ("cut in its index", "a.mp4", _cut_index, "was it cut off"),
+    ("sound without pictures", "a.mp4", square.audio_only, r"no video stream\."),
     ("a codec that nobody has", "a.mp4", square.unknown_codec, "cannot be decoded|can be decoded"),
     ("no frame after the header", "a.mkv", _no_frames, "can be decoded|cannot be decoded"),
 ]
@@ -160,6 +169,16 @@ def test_a_rate_below_that_of_models_is_named_before_a_run(tmp_path: Path) -> No
     assert problems == ("has 1 frames/s: clips are made, but models read at least 5 frames/s",)
 
 
+def test_links_out_of_a_folder_are_named(tmp_path: Path) -> None:
+    film = square.write(tmp_path / "a.mp4", 2)
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "a.mp4").symlink_to(film)
+    with pytest.raises(
+        DataError, match=r"no video file below it\. Not looked at \(1\): the link leads out of the"
+    ):
+        check_folder(tmp_path / "links")
+
+
 def test_a_turned_video_is_shown_upright(tmp_path: Path) -> None:
     path = square.turned(square.write(tmp_path / "a.mp4"))
     info = probe(path)
@@ -209,6 +228,36 @@ def test_frames_that_do_not_decode_are_reported_and_shift_nobody(tmp_path: Path)
     by_frame = {window["first_frame"]: window["crop"] for window in report.windows}
     assert 16 not in by_frame
     assert by_frame[36][0] - by_frame[32][0] == pytest.approx(4, abs=1.5)
+
+
+def test_animals_outside_of_the_picture_have_no_crop(tmp_path: Path) -> None:
+    """Tracks of another video: the crops would show the picture's edge, over and over."""
+    path = square.turned(square.write(tmp_path / "a.mp4", 8))  # 64 x 96 px, upright
+    points = np.ones((8, 2, 2, 3), np.float32)
+    points[:, 0, :, :2] = [[40, 80], [50, 90]]  # in the upright picture only
+    points[:, 1, :, :2] = [[70, 20], [80, 30]]  # right of it
+    np.save(tmp_path / "tracks.npy", points)
+    recipe = ClipRecipe(boxes="pose", length=4, stride=4, crop_size=32, keep_last_box=2)
+    task = ClipTask(
+        path, 7, "Lab", recipe, tmp_path / "out", tmp_path / "tracks.npy", (1, 2), ("nose", "tail_base")
+    )
+    inside, outside = run_here(task).balances
+    assert (inside.used, inside.reported) == (8, {})
+    assert (outside.used, outside.reported) == (0, {"no-box": 8})
+
+
+def test_rows_of_tracks_that_no_video_has_are_refused_or_left_out() -> None:
+    rows = [(0, 5.0), (1, float("nan")), (-1, 7.0)]
+    table = pa.table({
+        "video_frame": [frame for frame, _ in rows], "mouse_id": [1] * 3, "bodypart": ["nose"] * 3,
+        "x": [x for _, x in rows], "y": [1.0] * 3,
+    })  # fmt: skip
+    points = tracks_of(table).keypoints_TMK3
+    assert points[:, 0, 0, 2].tolist() == [1, 0]  # nothing is measured at frame 1, and frame -1 is not the last
+    assert points[0, 0, 0, :2].tolist() == [5, 1]
+    late = table.set_column(0, "video_frame", pa.array([0, 1, 2_000_000_000]))
+    with pytest.raises(DataError, match=r"reach to frame 2000000000 .* is the column a time"):
+        tracks_of(late)
 
 
 def test_tracks_that_are_shorter_than_the_video_give_clips_as_far_as_they_go(tmp_path: Path) -> None:

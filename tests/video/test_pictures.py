@@ -15,7 +15,7 @@ from etholake.video.box_log import BOX_PARTS, BoxLog
 from etholake.video.check import check_folder
 from etholake.video.decode import Decoder
 from etholake.video.draw import COLOURS, contact_sheet, write_png
-from etholake.video.overlay import OverlayEvent, OverlayOptions, write_overlay
+from etholake.video.overlay import OverlayEvent, OverlayOptions, annotate, write_overlay
 from etholake.video.prepare import VideoTracks
 from etholake.video.windows import ClipWindow, WindowIndex
 
@@ -48,6 +48,16 @@ def test_the_overlay_draws_box_points_and_label(tmp_path: Path) -> None:
         assert warmth(frames[number], 120, 60) < 20
     corner = [frame[4:14, 4:50].mean() for frame in frames]
     assert corner[12] < 60 < corner[20], "the label's black ground is there during the event only"
+
+
+def test_words_stand_on_black_and_only_at_animals_in_view() -> None:
+    light = np.full((100, 120, 3), 255, np.uint8)
+    annotate(light, 0, 1.0, [], tracks(1), origin=(50, 50))  # animal 1 lies above and left of the picture
+    assert (light[:80] == 255).all()
+    assert (light[85:98, 3:50] == 0).all(axis=2).mean() > 0.3  # behind "frame 0"
+    seen = np.full((100, 120, 3), 255, np.uint8)
+    annotate(seen, 0, 1.0, [], tracks(1))
+    assert warmth(seen, 10, 20) > 100
 
 
 def test_only_bouts_and_speed_choose_the_frames(tmp_path: Path) -> None:

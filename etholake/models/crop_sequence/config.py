@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from etholake.errors import UsageError
-from etholake.models.vision.config import NO_CHANGES, VideoConfig
+from etholake.models.vision.config import NO_CHANGES, FrameBackboneConfig
 
 __all__ = ["POOLINGS", "POSE_FUSIONS", "PRESETS", "CropSequenceConfig"]
 
@@ -16,7 +16,7 @@ POSE_FUSIONS = ("none", "gated", "cross_modal")
 
 
 @dataclass(frozen=True)
-class CropSequenceConfig(VideoConfig):
+class CropSequenceConfig(FrameBackboneConfig):
     """The sizes of the network (see `network.CropSequence`) beside the fields that all video networks have."""
 
     family: ClassVar[str] = "crop_sequence"

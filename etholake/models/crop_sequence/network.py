@@ -5,11 +5,14 @@ Shape letters: B clips, T frames, D width, C classes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from etholake.dataset.clip_batch import ClipBatch
-from etholake.models.vision.frame_backbone import FrameBackbone
+from etholake.models.vision.frame_encoder import frame_encoder
 from etholake.models.vision.head import LabHead
 from etholake.models.vision.pose_features import KINEMATIC, kinematic_features
 from etholake.models.vision.temporal import AttentionPooling, TemporalAttention
@@ -57,8 +60,8 @@ class CropSequence(nn.Module):
 
     Parameters
     ----------
-    backbone, crop_size, weights
-        The frame backbone (`frame_backbone.FRAME_BACKBONES`), the side of a crop in pixels, and a file of weights.
+    backbone, crop_size, backbone_config
+        The frame backbone (see `frame_encoder`), the side of a crop in pixels, and sizes of one of transformers.
     width, attention_layers, heads, dropout
         Width of the sequence, temporal self-attention blocks before the pooling (may be 0), their heads.
     pooling
@@ -82,9 +85,10 @@ class CropSequence(nn.Module):
         nose: int,
         tail_base: int,
         dropout: float,
+        backbone_config: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        self.backbone = FrameBackbone(backbone, crop_size)
+        self.backbone = frame_encoder(backbone, crop_size, backbone_config or {})
         self.project = nn.Linear(self.backbone.width, width)
         self.nose, self.tail_base = nose, tail_base
         self.pose = self.fusion = None

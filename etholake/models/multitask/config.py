@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from etholake.errors import UsageError
-from etholake.models.vision.config import NO_CHANGES, VideoConfig
+from etholake.models.vision.config import NO_CHANGES, FrameBackboneConfig
 
 __all__ = ["GRAPHS", "PRESETS", "MultiTaskConfig"]
 
@@ -15,7 +15,7 @@ GRAPHS = {"frames": "body_graph", "joint_frames": "body_graph", "paw_frames": "g
 
 
 @dataclass(frozen=True)
-class MultiTaskConfig(VideoConfig):
+class MultiTaskConfig(FrameBackboneConfig):
     """The sizes of the network (see `network.MultiTask`) and the weight of its second task.
 
     The pose graph is that of the encoder's key points: `frames` has the unified parts, `paw_frames` mouth, paws
@@ -29,7 +29,6 @@ class MultiTaskConfig(VideoConfig):
     batch: int = 16
     focal_gamma: float = 2.5
     label_smoothing: float = 0.1
-    backbone: str = "vit_b_16"
     width: int = 256
     layers: int = 6  # dilations 1, 2, 4, …
     dropout: float = 0.3
@@ -58,6 +57,9 @@ PRESETS: Mapping[str, MultiTaskConfig] = {
         MultiTaskConfig("base", lr=3e-4),
         MultiTaskConfig("paws", lr=3e-4, encoder="paw_frames"),
         MultiTaskConfig("actions", lr=3e-4, action_only=True),
+        # Of the library transformers: frames by themselves, and 16 frames at a time.
+        MultiTaskConfig("dinov2", lr=3e-4, backbone="transformers_dinov2"),
+        MultiTaskConfig("videomae", lr=3e-4, backbone="transformers_videomae"),
         # Some minutes of one core, with crops whose side is a multiple of 16 px.
         MultiTaskConfig(
             "tiny", backbone="vit_tiny", width=64, layers=4, dropout=0.1, batches_per_epoch=40, epochs=10,

@@ -5,11 +5,14 @@ Shape letters: B clips, T frames, K key points, D width, C classes, G features o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from etholake.dataset.clip_batch import ClipBatch
-from etholake.models.vision.frame_backbone import FrameBackbone
+from etholake.models.vision.frame_encoder import frame_encoder
 from etholake.models.vision.head import LabHead
 from etholake.models.vision.pose_features import PoseGraph
 from etholake.models.vision.temporal import DilatedTCN
@@ -36,9 +39,10 @@ class MultiTask(nn.Module):
         layers: int,
         dropout: float,
         action_only: bool,
+        backbone_config: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        self.frames = FrameBackbone(backbone, crop_size)
+        self.frames = frame_encoder(backbone, crop_size, backbone_config or {})
         self.project = nn.Linear(self.frames.width, width)
         self.graph = graph
         self.pose = nn.Sequential(nn.Linear(2 * len(graph.names), width), nn.ReLU(), nn.Linear(width, width))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from etholake.errors import UsageError, raise_collected
 from etholake.models.config import Augmentation, NetworkConfig
+from etholake.models.vision.transformers_config import check_fields
 
-__all__ = ["NO_CHANGES", "VIDEO_CHANGES", "VideoConfig", "check_stages"]
+__all__ = ["NO_CHANGES", "VIDEO_CHANGES", "FrameBackboneConfig", "VideoConfig", "check_stages"]
 
 NO_CHANGES = Augmentation.none()
 # Mirrored and turned by quarters (a camera from above has no up), lighter and darker.
@@ -51,6 +53,23 @@ class VideoConfig(NetworkConfig):
             if getattr(changes, name) != off
         ]  # fmt: skip
         raise_collected(UsageError, f"Clips of '{self.name}' cannot be changed so (field augmentation)", problems)
+
+
+@dataclass(frozen=True)
+class FrameBackboneConfig(VideoConfig):
+    """Fields of a network with an image or video backbone (see `frame_encoder`).
+
+    `backbone_config` has sizes of a backbone of transformers (`transformers_config.KINDS`). Those that are not
+    given are of the base size, or of the configuration beside given weights.
+    """
+
+    backbone: str = "vit_b_16"
+    backbone_config: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for sizes that the backbone does not have."""
+        super().__post_init__()
+        check_fields(self.backbone, self.backbone_config)
 
 
 def check_stages(widths: tuple[int, ...], repeats: tuple[int, ...]) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from etholake.errors import UsageError
 from etholake.models.network_family import NetworkFamily, VocabularyLayers
-from etholake.models.vision.config import VideoConfig
+from etholake.models.vision.config import FrameBackboneConfig, VideoConfig
+from etholake.models.vision.transformers_config import needs_transformers, sizes_of_folder
+from etholake.models.vision.weights_file import weights_files
 
 if TYPE_CHECKING:
     from torch import nn
@@ -15,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["FrameBackboneFamily", "VideoFamily", "body_axis"]
 
 V = TypeVar("V", bound=VideoConfig)
+B = TypeVar("B", bound=FrameBackboneConfig)
 
 
 class VideoFamily(NetworkFamily[V]):
@@ -34,19 +39,35 @@ class VideoFamily(NetworkFamily[V]):
         return VocabularyLayers(outputs=LAB_HEAD_OUTPUTS, inputs=LAB_HEAD_INPUTS, labs=LAB_HEAD_LABS)
 
 
-class FrameBackboneFamily(VideoFamily[V]):
-    """A video family with an image backbone (`FrameBackbone`), which the configuration names: field `backbone`."""
+class FrameBackboneFamily(VideoFamily[B]):
+    """A video family with an image or video backbone, which the configuration names: field `backbone`."""
 
-    backbone_layer: str  # the attribute of the network that holds its `FrameBackbone`
+    backbone_layer: str  # the attribute of the network that holds the result of `frame_encoder`
 
-    def backbone_name(self, config: V) -> str:
-        """Return the name of the image backbone."""
-        return str(config.backbone)  # type: ignore[attr-defined]  # such families' configurations have it
+    def backbone_name(self, config: B) -> str:
+        """Return the name of the backbone."""
+        return config.backbone
 
     def backbone(self, network: nn.Module) -> nn.Module:
-        """Return the image backbone itself, whose parameters have the names of published weights."""
-        backbone: nn.Module = getattr(network, self.backbone_layer).network
-        return backbone
+        """Return the backbone itself; parameters of an image backbone have the names of published weights."""
+        encoder: nn.Module = getattr(network, self.backbone_layer)
+        return encoder if hasattr(encoder, "load_from") else encoder.get_submodule("network")
+
+    def with_weights(self, config: B, weights: Path) -> B:
+        """Return the configuration with the sizes of the weights that a backbone of transformers starts with.
+
+        Raises UsageError if the configuration has other sizes, and ContractError as `sizes_of_folder`.
+        """
+        if not needs_transformers(config.backbone):
+            return config
+        sizes = sizes_of_folder(config.backbone, weights_files(weights, config.backbone)[0].parent)
+        other = {key: value for key, value in config.backbone_config.items() if sizes.get(key, value) != value}
+        if other:
+            raise UsageError(
+                f"The weights in {weights} have a configuration of their own, and backbone_config has other "
+                f"values of {', '.join(other)}: leave them out."
+            )
+        return replace(config, backbone_config={**config.backbone_config, **sizes})
 
 
 def body_axis(encoder: str) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -25,11 +25,13 @@ FRAME_BACKBONES: Mapping[str, Callable[[int], nn.Module]] = {  # {name: network 
 }
 
 
-def normalised(frames_BTHW3: Tensor) -> Tensor:
-    """Return frames [B, 3, T, H, W] with ImageNet's mean and deviation removed; input is uint8 or 0..255."""
-    mean = torch.tensor(IMAGENET_MEAN, device=frames_BTHW3.device) * 255
-    std = torch.tensor(IMAGENET_STD, device=frames_BTHW3.device) * 255
-    return ((frames_BTHW3.float() - mean) / std).permute(0, 4, 1, 2, 3)
+def normalised(
+    frames_BTHW3: Tensor, mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD
+) -> Tensor:
+    """Return frames [B, 3, T, H, W] with a mean and a deviation (of 0..1) removed; input is uint8 or 0..255."""
+    mean_3 = torch.tensor(mean, device=frames_BTHW3.device) * 255
+    std_3 = torch.tensor(std, device=frames_BTHW3.device) * 255
+    return ((frames_BTHW3.float() - mean_3) / std_3).permute(0, 4, 1, 2, 3)
 
 
 class FrameBackbone(nn.Module):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from _pickle import UnpicklingError  # the error that torch raises; nothing is unpickled here
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from etholake.digest import file_digest
 from etholake.errors import ContractError
-from etholake.models.vision.weights_file import SUFFIXES, weights_file
+from etholake.models.vision.weights_file import SUFFIXES, weights_files
 
-__all__ = ["load_backbone", "load_weights", "read_state_dict"]
+__all__ = ["load_backbone", "load_weights", "misfit", "read_state_dict"]
 
 CLASSIFIERS = ("classifier.", "heads.", "_fc.", "blocks.6.proj.")  # parameters of these names are no backbone's
 _CONTAINERS = ("state_dict", "model_state", "model")  # keys under which training scripts keep a state dict
@@ -52,13 +52,17 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
 
 
 def load_backbone(backbone: nn.Module, name: str, place: Path) -> dict[str, Any]:
-    """Load the weights in a file or folder (see `weights_file`) into a backbone; its classifier is left out.
+    """Load the weights in a file or folder (see `weights_files`) into a backbone; its classifier is left out.
 
-    A backbone that fits weights to its own size itself has a method ``adapted(state_dict)`` for that. Returns what
+    A backbone that fits weights to its own size itself has a method ``adapted(state_dict)`` for that, and one that
+    reads other files ``load_from(name, place)``. Returns what
     a model keeps of it: `name`, `file`, `sha256`, and `left_out` (the number of the classifier's parameters).
-    Raises as `weights_file` and `load_weights`.
+    Raises as `weights_files` and `load_weights`.
     """
-    path = weights_file(place, name)
+    if load_from := getattr(backbone, "load_from", None):
+        started: dict[str, Any] = load_from(name, place)
+        return started
+    path = weights_files(place, name)[0]
     left_out = load_weights(backbone, path, without=CLASSIFIERS)
     return {"name": name, "file": path.name, "sha256": file_digest(path), "left_out": len(left_out)}
 
@@ -83,7 +87,12 @@ def load_weights(network: nn.Module, path: Path, without: tuple[str, ...] = ()) 
         if kept[name].shape != expected[name].shape
     ]
     if problems:
-        shown = "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" if len(problems) > 5 else "")
-        raise ContractError(f"{path}: the weights do not fit the backbone: {shown}.")
+        raise ContractError(misfit(path, problems))
     network.load_state_dict(kept, strict=False)
     return left_out
+
+
+def misfit(path: Path, problems: Sequence[str]) -> str:
+    """Return the sentence on weights in a file that do not fit a backbone, with the first problems."""
+    shown = "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" if len(problems) > 5 else "")
+    return f"{path}: the weights do not fit the backbone: {shown}."

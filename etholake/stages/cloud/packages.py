@@ -22,6 +22,7 @@ from etholake import resources
 from etholake.digest import bytes_digest, fingerprint
 from etholake.errors import ContractError
 from etholake.models.shipping import foreign_entry_points, plugin_files
+from etholake.models.vision.transformers_config import VIDEO_EXTRA
 
 __all__ = ["Packages", "build", "foreign_requirements", "requirements"]
 
@@ -44,8 +45,9 @@ class Packages:
 def build(out_dir: Path) -> Packages:
     """Write both archives into `out_dir` (made if missing). The same sources give the same bytes.
 
-    `sourcedir.tar.gz` also gets the model families and encoders of other installed distributions, so that a
-    training job has them, and their requirements.
+    `sourcedir.tar.gz` has `requirements.txt` for every training, and `requirements-video.txt` for one with a
+    backbone of the extra `video`. It also gets the model families and encoders of other installed distributions,
+    so that a training job has them, and their requirements.
 
     Raises
     ------
@@ -55,9 +57,12 @@ def build(out_dir: Path) -> Packages:
     """
     package = _package_files(resources.package_folder())
     points = foreign_entry_points()
-    needed = requirements() + foreign_requirements(points, requirements())
+    needed = {
+        f"requirements{suffix}.txt": requirements(*extras) + foreign_requirements(points, requirements(*extras))
+        for suffix, extras in {"": (), f"-{VIDEO_EXTRA}": (VIDEO_EXTRA,)}.items()
+    }
     plugins = {path: content for point in points for path, content in plugin_files(point).items()}
-    source = plugins | package | _launcher_files() | {"requirements.txt": needed.encode()}
+    source = plugins | package | _launcher_files() | {name: text.encode() for name, text in needed.items()}
     out_dir.mkdir(parents=True, exist_ok=True)
     etholake_zip = out_dir / "etholake.zip"
     sourcedir = out_dir / "sourcedir.tar.gz"
@@ -66,10 +71,11 @@ def build(out_dir: Path) -> Packages:
     return Packages(etholake_zip, sourcedir, _digest(source))
 
 
-def requirements() -> str:
+def requirements(*extras: str) -> str:
     """Return `requirements.txt` of the SageMaker source folder: the locked libraries of pyproject.toml, no torch.
 
-    torch belongs to the image; numpy is left to it as well, since torch was built against the image's own.
+    They are those of every training, and of further `extras`. torch belongs to the image; numpy is left to it as
+    well, since torch was built against the image's own.
 
     Raises
     ------
@@ -77,7 +83,8 @@ def requirements() -> str:
         A library is not in requirements.lock.
     """
     project = tomllib.loads((resources.root() / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"][_MODEL_EXTRA]]
+    optional = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *(line for extra in (_MODEL_EXTRA, *extras) for line in optional[extra])]
     names = sorted({_NAME.match(line)[0] for line in wanted} - _OF_THE_IMAGE)  # type: ignore[index]
     lock = (resources.root() / "requirements.lock").read_text(encoding="utf-8").splitlines()
     locked = {line.partition("==")[0]: line.partition(" ")[0] for line in lock if "==" in line}

@@ -113,7 +113,7 @@ def _launch(settings: Settings, plan: TrainingPlan, trackers: Sequence[str]) -> 
     with training_job.sdk_environment(settings):
         name = training_job.launch(
             settings, role, f"s3://{settings.bucket}/{SOURCE}", job_settings()["training"], parameters,
-            inputs, checkpoints,
+            inputs, checkpoints, plan.extra,
         )  # fmt: skip
     logs.log_event("job", f"Training job {name} has started", job=name)
     return name

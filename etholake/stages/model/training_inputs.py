@@ -128,6 +128,8 @@ class TrainingPlan:
         ``s3://`` prefix of the weights that backbones start with; None for random ones.
     values
         ``s3://`` prefix of the values of tasks; "" without a file of them.
+    extra
+        The extra whose libraries the job needs beside those of every training; "" for none.
     """
 
     digest: str
@@ -137,6 +139,7 @@ class TrainingPlan:
     clip_set: str = ""
     weights: str | None = None
     values: str = ""
+    extra: str = ""
 
 
 def training_plan(
@@ -177,8 +180,10 @@ def training_plan(
         check_base(metadata_of(archive, options.base), options.fields, options.tasks)
         base = models.stage(settings, archive)
         clip_set = clip_set_to_fine_tune(lake, archive, options.clips)
+        extra = backbones.extra_of_archive(archive)
     else:
         clip_set = clip_set_to_train(lake, config_name, options.clips)
+        extra = backbones.extra_of_config(config_name, options.fields)
     clips = clip_states(lake, clip_set)
     weights = backbones.stage(settings, options.weights, config_name, options.fields) if options.weights else None
     values = _staged_values(settings, options) if options.values else ""
@@ -186,7 +191,7 @@ def training_plan(
     trained = trained_details(settings, digest)
     if trained is None:
         check_data(lake, holdout, options.labs, settings.part_map)
-    return TrainingPlan(digest, parameters, trained, base, clip_set, weights, values)
+    return TrainingPlan(digest, parameters, trained, base, clip_set, weights, values, extra)
 
 
 def _staged_values(settings: Settings, options: TrainingOptions) -> str:

@@ -37,6 +37,7 @@ def launch(
     parameters: Mapping[str, Any],
     channels: Mapping[str, str],
     checkpoints: str,
+    extra: str = "",
 ) -> str:
     """Start the job inside `sdk_environment`; return its name.
 
@@ -47,6 +48,7 @@ def launch(
     parameters : arguments of the entry point.
     channels : name -> ``s3://`` prefix.
     checkpoints : ``s3://`` prefix that the job's checkpoints are copied to, and back when it starts again.
+    extra : "" or "video": the extra whose libraries the job needs beside those of every training.
     """
     from sagemaker.core.helper.session_helper import Session
     from sagemaker.core.shapes import MetricDefinition
@@ -62,6 +64,7 @@ def launch(
 
     from sagemaker.train import ModelTrainer
 
+    needed = f"requirements-{extra}.txt" if extra else "requirements.txt"  # of `packages.build`
     per_instance = instances.processes(options)
     trainer = ModelTrainer(
         sagemaker_session=Session(
@@ -72,7 +75,7 @@ def launch(
         role=role,
         base_job_name=f"etholake-train-{secrets.token_hex(3)}",  # the SDK adds the time in whole seconds only
         training_image=image_uri(settings, "training"),
-        source_code=SourceCode(source_dir=source, entry_script="train.py", requirements="requirements.txt"),
+        source_code=SourceCode(source_dir=source, entry_script="train.py", requirements=needed),
         compute=Compute(**instances.compute(settings.instance_type, options)),
         stopping_condition=StoppingCondition(**instances.stopping(options)),
         distributed=Torchrun(process_count_per_node=per_instance) if per_instance else None,

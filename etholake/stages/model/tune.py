@@ -17,18 +17,19 @@ from typing import Any
 from etholake import aws, logs
 from etholake.contract import MODEL_ZONE
 from etholake.digest import fingerprint
-from etholake.errors import AwsError, SettingsError
+from etholake.errors import AwsError, SettingsError, UsageError
 from etholake.models.registry import resolve
 from etholake.progress import OnProgress, silent
 from etholake.result import StageResult
 from etholake.settings import Settings
 from etholake.stages.job_settings import image_uri, job_settings
-from etholake.stages.model import features
+from etholake.stages.model import backbones, features
 from etholake.stages.model.clip_sets import clip_set_to_train
 from etholake.stages.model.training_checks import check_data
 from etholake.stages.model.training_inputs import (
     MODEL_SCRIPTS,
     SOURCE,
+    TrainingOptions,
     channels,
     clip_states,
     deployed_fingerprint,
@@ -50,11 +51,16 @@ def run(
     config_name: str,
     holdout: Sequence[int] = (),
     on_progress: OnProgress | None = None,
+    *,
+    fields: Mapping[str, Any] | None = None,
+    weights: str = "",
     **changes: Any,
 ) -> StageResult:
     """Tune the configuration `config_name`.
 
-    `changes` replace entries of `tuning` in jobs.json (strategy, jobs, …); None leaves an entry as it is.
+    `fields` replace fields of it, and `weights` are those that its backbone starts with, both as in
+    `training_inputs.TrainingOptions`. `changes` replace entries of `tuning` in jobs.json (strategy, jobs, …); None
+    leaves an entry as it is.
 
     Returns
     -------
@@ -69,19 +75,26 @@ def run(
     SettingsError
         A range cannot be used, or there is none; or the part map is not written as it must be.
     UsageError
-        The configuration does not exist, or a held-out video or part does not (`training_checks.check_data`).
+        The configuration does not exist, or a held-out video or part does not (`training_checks.check_data`); a
+        field is given that is tuned, or weights for a configuration without a backbone.
     AwsError
         Nothing is deployed, or no training job gave a value; the message has the service's reason.
     """
     tick = on_progress or silent
     options = job_settings()["tuning"] | {k: v for k, v in changes.items() if v is not None}
     options["ranges"] = ranges(config_name, options["ranges"])
-    parameters = hyperparameters(settings, config_name, holdout)
+    given = dict(fields or {})
+    if both := sorted(given.keys() & options["ranges"].keys()):
+        raise UsageError(
+            f"The fields {', '.join(both)} are tuned: leave them out, or name other ranges in jobs.json."
+        )
+    parameters = hyperparameters(settings, config_name, holdout, TrainingOptions(fields=given))
     lake = open_lake(settings)
     clip_set = clip_set_to_train(lake, config_name)
     clips = clip_states(lake, clip_set)
+    start = backbones.stage(settings, weights, config_name, given) if weights else None
     code = deployed_fingerprint(settings, SCRIPTS)
-    digest = fingerprint(table_states(settings), code, parameters, options, *([clips] if clips else []))
+    digest = fingerprint(table_states(settings), code, parameters, options, *filter(None, (clips, start)))
     state = load_state(settings, STAGE)
     if state.get("fingerprint") == digest:
         return StageResult(
@@ -91,7 +104,7 @@ def run(
     name = f"etholake-{digest[:8]}-{int(time.time()):x}{secrets.token_hex(2)}"  # of at most 32 characters
     named = parameters | {"run_id": logs.run_id()}
     role = aws.stack_outputs(settings)["SageMakerRoleArn"]
-    more = features.channel(settings) | channels(settings, clip_set=clip_set)
+    more = features.channel(settings) | channels(settings, clip_set=clip_set, weights=start)
     request = tuning_request(settings, name, named, role, options, more)
     client = aws.client(settings, "sagemaker")
     client.create_hyper_parameter_tuning_job(**request)

@@ -43,7 +43,11 @@ def model_request(settings: Settings, name: str, uri: str, role: str, kind: str 
         "PrimaryContainer": {
             "Image": image_uri(settings, "hosting"),
             "ModelDataUrl": uri,
-            "Environment": {"SAGEMAKER_PROGRAM": "inference.py", **HOST_LIMITS[kind]},
+            "Environment": {
+                "SAGEMAKER_PROGRAM": "inference.py",
+                "SERVE_PROCESSES": str(job_settings()["hosting"]["processes"]),
+                **HOST_LIMITS[kind],
+            },
         },
     }
 

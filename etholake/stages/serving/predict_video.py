@@ -244,8 +244,11 @@ def _with_tracks(
     except (OSError, pa.ArrowException) as err:
         raise DataError(f"{path} cannot be read: {err}") from err
     made = PoseTracks.from_curated if "x_cm" in table.column_names else PoseTracks.from_raw
-    posed = made(table, meta, sources=model.part_sources)
-    points = tracks_of(table)
+    try:
+        posed = made(table, meta, sources=model.part_sources)
+        points = tracks_of(table)
+    except DataError as err:
+        raise DataError(f"{path}: {err}") from err
     np.save(task.out / "tracks.npy", points.keypoints_TMK3)
     task = replace(task, tracks=task.out / "tracks.npy", animals=points.animals, parts=points.parts)
     return posed, task, points

@@ -193,10 +193,10 @@ def as_output(sql: str, kind: Type) -> str:
         return f"rpad({sql}, {kind.width}, ' ')"
     if kind.base in ("varchar", "json", "uuid"):
         return sql
-    if kind.base == "real":  # DuckDB writes more digits of a large one than it has
-        return f"CASE WHEN abs({sql}) < 1e7 THEN t_float_output({sql}) ELSE {python_sql('show', [(sql, kind)], VARCHAR)} END"
-    if kind.base == "double":
-        return f"t_float_output({sql})"
+    if kind.base in ("real", "double"):  # whose text DuckDB writes as Java does, unless Java writes an exponent
+        plain = f"({sql} = 0 OR (abs({sql}) >= 1e-3 AND abs({sql}) < 1e7)) IS NOT FALSE"
+        shown = python_sql("show", [(sql, kind)], VARCHAR)
+        return f"CASE WHEN {plain} THEN CAST({sql} AS VARCHAR) ELSE {shown} END"
     if kind.base == "decimal":
         text = f"CAST({sql} AS VARCHAR)"
         return f"t_decimal_text({text})" if kind.numbers[0] == kind.numbers[1] else text

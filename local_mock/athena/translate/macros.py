@@ -19,8 +19,6 @@ CREATE MACRO t_nan(x) AS (hash({'x': CAST(x AS DOUBLE)}) = hash({'x': CAST('NaN'
 CREATE MACRO t_special(x) AS CASE WHEN t_nan(x) THEN 'NaN' WHEN x > 0 THEN 'Infinity' ELSE '-Infinity' END;
 CREATE MACRO t_float_varchar(x) AS CASE WHEN x IS NULL THEN NULL WHEN NOT isfinite(x) THEN t_special(x)
   WHEN x = 0 THEN CASE WHEN signbit(x) THEN '-0E0' ELSE '0E0' END ELSE t_sci(x, CAST(abs(x) AS VARCHAR)) END;
-CREATE MACRO t_float_output(x) AS CASE WHEN x IS NULL THEN NULL WHEN NOT isfinite(x) THEN t_special(x)
-  WHEN x = 0 OR (abs(x) >= 1e-3 AND abs(x) < 1e7) THEN CAST(x AS VARCHAR) ELSE t_sci(x, CAST(abs(x) AS VARCHAR)) END;
 CREATE MACRO t_decimal_text(t) AS CASE WHEN t[1] = '.' THEN '0' || t WHEN t[1:2] = '-.' THEN '-0' || t[2:] ELSE t END;
 CREATE MACRO t_finite(x) AS CASE WHEN isfinite(x) THEN x END;
 CREATE MACRO t_floor_div(n, d) AS CASE WHEN n >= 0 THEN n // d ELSE -((d - 1 - n) // d) END;

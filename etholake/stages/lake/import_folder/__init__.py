@@ -31,7 +31,7 @@ from etholake.formats.mapping_file import mapping_text, updated_text
 from etholake.formats.planning import ImportPlan, make_plan
 from etholake.formats.report import markdown
 from etholake.formats.survey import FileSurvey, RecordingCache, survey_file
-from etholake.formats.walk import Found, identify, list_files
+from etholake.formats.walk import Found, identify, left_out_sentence, list_files
 from etholake.progress import OnProgress, silent
 from etholake.resources import package_folder
 from etholake.result import StageResult
@@ -145,7 +145,7 @@ def _run(folder: Path, out: Path, options: ImportOptions, tick: OnProgress) -> S
     mapping = _with_options(joined(own, plan.mapping, state.seen) if own else plan.mapping, options)
     jobs, problems = _jobs(mapping, surveys)
     if not pose:
-        raise DataError(_nothing(folder, surveys))
+        raise DataError(_nothing(folder, surveys) + left_out_sentence(remarks))
     written: dict[str, Written] = {}
     failed, redone = dict(problems), 0
     if not options.dry_run:

@@ -1,0 +1,24 @@
+"""`etholake video-check` compares tracks and labels with the video that they belong to, as the importer does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lab_folder import boris_project, video_file  # type: ignore[import-not-found]
+
+from etholake.video.check import check_folder
+
+
+def test_labels_belong_to_the_video_that_they_name(tmp_path: Path) -> None:
+    """Each observation of a project is compared with its own video, whatever the project is called."""
+    for name, frames in (("cage one.mp4", 8), ("cage two.mp4", 60)):
+        video_file(tmp_path / name, frames)
+    bouts = [(0.1, 1.5, "a", "sniff")]
+    media = {"first": "C:/films/cage one.mp4", "second": "cage two.mp4", "third": "gone.mp4"}
+    observations = {name: (file, bouts) for name, file in media.items()}
+    boris_project(tmp_path / "session.boris", observations, behaviours=["sniff"], subjects=["a"])
+    checked = check_folder(tmp_path)
+    one, two = checked.videos
+    assert "session.boris: labels end at frame 45, the video has 8" in one.problems
+    assert two.problems == ("session.boris: has labels of 1800 frames, the video has 60",)  # as the project says
+    assert checked.alone == ("session.boris: no video of this name (gone) is in the folder",)
