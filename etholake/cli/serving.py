@@ -11,6 +11,7 @@ from etholake import logs
 from etholake.cli.common import AddVerb, data_folder, exclusive, report, requires, say, video_numbers
 from etholake.cli.options import add_videos
 from etholake.errors import UsageError
+from etholake.evaluation.protocols.unsplit import UNSPLIT, why_not
 from etholake.progress import progress
 from etholake.settings import Settings
 from etholake.stages.model.model_names import NAMES
@@ -91,8 +92,8 @@ def add(verb: AddVerb) -> None:
     sub = verb("benchmark", _benchmark, "Run a published benchmark by its own protocol; our figure beside theirs.")
     sub.add_argument(
         "benchmark",
-        choices=("calms21", "mabe22"),
-        help="calms21: mouse pairs, tasks 1 to 3; mabe22: mouse triplets",
+        choices=("calms21", "mabe22", *UNSPLIT),
+        help="calms21: mouse pairs, tasks 1 to 3; mabe22: mouse triplets; the others say why there is none",
     )
     sub.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder with its official files")
     sub.add_argument("--task", type=int, action="append", metavar="N", help="a task of calms21; several times")
@@ -102,6 +103,8 @@ def add(verb: AddVerb) -> None:
 def _benchmark(_: Settings, arguments: argparse.Namespace) -> None:
     from etholake.evaluation.protocols import calms21, mabe22
 
+    if arguments.benchmark in UNSPLIT:
+        raise UsageError(why_not(arguments.benchmark))
     if arguments.benchmark == "mabe22":
         if arguments.task or arguments.rounds:
             raise UsageError("--task and --rounds belong to calms21: mabe22 runs all tasks of its label file.")
