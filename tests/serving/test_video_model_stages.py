@@ -291,7 +291,7 @@ def test_given_weights_are_trained_on_and_the_second_checkpoint_is_served(lake: 
     fields = {"epochs": 1, "batches_per_epoch": 4, "freeze_epochs": -1, "require_pose": True}
     options = train.TrainingOptions(weights=str(tmp_path), fields=fields, trackers=("wandb",))
     trained = train.run(lake, "crop_sequence:smoke", (3,), options=options)
-    assert "Pose used in 32/32 windows of the training; validation score both" in trained.summary
+    assert "pose     used in 32/32 windows of the training\n  streams  validation score: both" in trained.summary
     model = explain.run(lake, "current")
     assert (model["backbone"]["file"], model["config"]["freeze_epochs"]) == ("vit_tiny-1.pth", -1)
     other = explain.run(lake, "current#highest_accuracy")
