@@ -11,10 +11,11 @@ A model of pixels is sent `application/x-tar`: the Parquet request and the clips
 
 The response is `application/json`: {"video_id", "lab_id", "events": [{"agent_id", "target_id", "action",
 "start_frame", "stop_frame", "confidence"}], "values": […], "notes": […], "model": {…}}; the values answer the
-tasks of the model for every animal, {"task", "mouse_id", "value"} each; the notes say what was not predicted, or
-less reliably, and what to do. If the request accepts `application/jsonlines` (one event a line) or
-`application/x-parquet`, the response is the events alone, with their video_id. A request with an error raises
-`RequestError`; the host responds with its `status_code` (400, 406, 415) and the reason.
+tasks of the model for every animal, {"task", "mouse_id", "value"} each, also of a video without labeled behaviors;
+the notes say what was not predicted, or less reliably, and what to do. If the request accepts
+`application/jsonlines` (one event a line) or `application/x-parquet`, the response is the events alone, with their
+video_id. A request with an error raises `RequestError`; the host responds with its `status_code` (400, 406, 415)
+and the reason.
 """
 
 from __future__ import annotations
@@ -115,8 +116,6 @@ def input_fn(body: bytes, content_type: str) -> Request:
         meta = VideoMeta.from_row(row)
     except (EtholakeError, ValueError, TypeError) as err:
         raise RequestError(400, f"The metadata of the request cannot be used: {err}") from err
-    if not meta.labeled_behaviors:
-        raise RequestError(400, "The metadata have no behaviors_labeled, so there is nothing to predict.")
     curated = "x_cm" in table.column_names
     wanted = (CURATED_COLUMNS if curated else RAW_TRACKING_COLUMNS) | (DEPTH if "z" in table.column_names else {})
     return Request(meta, _columns(table, wanted), curated, clips)
@@ -135,6 +134,12 @@ def predict_fn(request: Request, loaded: Loaded) -> dict[str, Any]:
     except EtholakeError as err:
         raise RequestError(400, f"The tracks of the request cannot be used: {err}") from err
     tracks = replace(tracks, clips=request.clips)
+    values = loaded.model.values(tracks)
+    if not (request.meta.labeled_behaviors or values):
+        raise RequestError(
+            400,
+            "The metadata have no behaviors_labeled, and the model has no tasks: there is nothing to predict.",
+        )
     try:
         events = [event.to_dict() for event in loaded.model.events(tracks)]
     except DataError as err:
@@ -148,7 +153,7 @@ def predict_fn(request: Request, loaded: Loaded) -> dict[str, Any]:
         "video_id": request.meta.video_id,
         "lab_id": request.meta.lab_id,
         "events": events,
-        "values": loaded.model.values(tracks),
+        "values": values,
         "notes": loaded.model.notes(tracks),
         "model": loaded.about,
     }

@@ -330,6 +330,20 @@ TABLES: Mapping[str, Table] = {
             sort=("lab_id", "video_id"),
         ),
         Table(
+            "task_predictions",
+            "(run, video, animal, task), or a second of it, that a model answered beside the actions",
+            (
+                _c("split", "string", nullable=False),
+                _LAB, _VIDEO,
+                _c("mouse_id", "tinyint", "animal, 1..", nullable=False),
+                _c("task", "string", "as `train --tasks` writes it: state:sex=male", nullable=False),
+                _c("second", "int", "second of the tracks, from 0; null: the mean over all of them"),
+                _c("value", "double", "state: probability, 0..1; else in the unit of the training's values"),
+            ),
+            partitions=("run_id",),
+            sort=("lab_id", "video_id", "mouse_id", "task", "second"),
+        ),
+        Table(
             "out_of_fold",
             "(run, video, agent, target, action, frame) that a model of cross-validation had not seen",
             (

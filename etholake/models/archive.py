@@ -22,8 +22,8 @@ from etholake.models.base import Model
 from etholake.models.registry import FAMILIES
 
 __all__ = [
-    "ARCHIVE", "FORMAT", "META", "ModelMetadata", "checkpoint_of", "load_model", "read_meta", "unpack",
-    "write_meta",
+    "ARCHIVE", "FORMAT", "META", "ModelMetadata", "checkpoint_of", "load_model", "metadata_of", "read_meta",
+    "unpack", "write_meta",
 ]  # fmt: skip
 
 ARCHIVE, META = "model.tar.gz", "meta.json"
@@ -118,6 +118,20 @@ def unpack(archive: bytes, folder: Path, name: str) -> Path:
     except tarfile.TarError as err:
         raise DataError(f"'{name}' is not the archive of a model: {err}.") from err
     return folder
+
+
+def metadata_of(archive: bytes, where: str) -> dict[str, Any]:
+    """Return the `meta.json` of an archive as it is stored. Raises DataError, naming `where`, if it has none."""
+    try:
+        with tarfile.open(fileobj=io.BytesIO(archive)) as content:
+            members = {member.name.removeprefix("./"): member for member in content if member.isreg()}
+            stream = content.extractfile(members[META])
+            meta = json.loads(stream.read()) if stream else None
+    except (tarfile.TarError, KeyError, ValueError) as err:
+        raise DataError(f"This is not the archive of a model: {where} has no readable {META} ({err}).") from err
+    if not isinstance(meta, dict):
+        raise DataError(f"This is not the archive of a model: the {META} of {where} is no JSON object.")
+    return meta
 
 
 def checkpoint_of(archive: bytes, checkpoint: str) -> bytes:

@@ -15,7 +15,7 @@ from etholake.dataset.pose_tracks import PartSources, PoseTracks
 from etholake.events.post_processing import PostProcessing
 from etholake.events.types import Event, PairScores
 
-__all__ = ["TEACH", "Model", "ModelMixin", "union_of_actions"]
+__all__ = ["TEACH", "Model", "ModelMixin", "reading_notes_of", "union_of_actions"]
 
 TEACH = "teach it with some labelled videos: etholake train --from MODEL --data DIR"
 
@@ -70,6 +70,9 @@ class Model(Protocol):
 
     def notes(self, tracks: PoseTracks) -> list[str]:
         """Return sentences on what is not predicted for a video, or less reliably, and why; empty if nothing."""
+
+    def reading_notes(self, tracks: PoseTracks) -> list[str]:
+        """Return those notes that are about what the model reads: pictures, key points, species."""
 
     def values(self, tracks: PoseTracks) -> list[dict[str, Any]]:
         """Return the answers of heads beside the actions, {task, mouse_id, value} each; [] without such heads."""
@@ -133,7 +136,11 @@ class ModelMixin:
         mice = {mouse for agent, target, _ in tracks.labeled_behaviors for mouse in (agent, target)}
         if absent := sorted(mice - set(tracks.mouse_ids)):
             notes.append(f"labeled, but not tracked: {', '.join(f'mouse{mouse}' for mouse in absent)}")
-        return notes
+        return [*notes, *self.reading_notes(tracks)]
+
+    def reading_notes(self, tracks: PoseTracks) -> list[str]:  # noqa: ARG002  # for families that have some
+        """Return those notes that are about what the model reads; none of tracks alone."""
+        return []
 
     @classmethod
     def predict_together(
@@ -152,6 +159,11 @@ class ModelMixin:
     def events(self: Model, tracks: PoseTracks) -> list[Event]:
         """Return the predicted events of a video."""
         return self.post_processing.events(self.predict(tracks), set(tracks.labeled_behaviors))
+
+
+def reading_notes_of(members: Sequence[Model], tracks: PoseTracks) -> list[str]:
+    """Return the `reading_notes` of the models that one combines, each once."""
+    return list(dict.fromkeys(note for member in members for note in member.reading_notes(tracks)))
 
 
 def union_of_actions(models: Sequence[Model]) -> dict[str, list[str]]:

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Self, TypeVar
 from etholake.dataset.values import Task
 from etholake.errors import UsageError, raise_collected, suggestion
 
-__all__ = ["SECOND_BEST", "Augmentation", "NetworkConfig", "overridden", "own_fields"]
+__all__ = ["SECOND_BEST", "Augmentation", "NetworkConfig", "check_same_network", "overridden", "own_fields"]
 
 C = TypeVar("C")
 SCHEDULES = ("cosine", "plateau")
@@ -34,6 +34,15 @@ def overridden(config: C, overrides: Mapping[str, Any] | None, owner: str) -> C:
         if isinstance(value, Mapping) and dataclasses.is_dataclass(getattr(config, key)):
             values[key] = overridden(getattr(config, key), value, f"'{key}' of {owner[:1].lower()}{owner[1:]}")
     return dataclasses.replace(config, **values)  # type: ignore[type-var]
+
+
+def check_same_network(base: NetworkConfig, config: NetworkConfig) -> None:
+    """Raise UsageError if a configuration makes another network than that of the model to fine-tune."""
+    if config.sizes() != base.sizes() or config.encoder != base.encoder:
+        raise UsageError(
+            "Fine-tuning keeps the network of the model: its encoder and sizes "
+            f"({', '.join(base.sizes())}) cannot be changed. Train a new model for that."
+        )
 
 
 def own_fields(overrides: Mapping[str, Any] | None, config: str, configs: Collection[str]) -> Mapping[str, Any]:

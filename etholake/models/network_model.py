@@ -108,9 +108,9 @@ class NetworkModel(ModelMixin):
             for (agent, target), values_TA in by_pair.items()
         ]  # fmt: skip
 
-    def notes(self, tracks: PoseTracks) -> list[str]:
-        """Return sentences on what is not predicted for a video, or less reliably, and why; empty if nothing."""
-        notes = [*super().notes(tracks), *self.encoder.notes(tracks, self.predicted_behaviors(tracks))]
+    def reading_notes(self, tracks: PoseTracks) -> list[str]:
+        """Return sentences on what the network lacks in a video: pictures, key points, its species."""
+        notes = self.encoder.notes(tracks, self.predicted_behaviors(tracks))
         if use := self.pose_windows.get(tracks.video_id):
             notes.append(pose_sentence(*use))
         species, learnt = tracks.meta.species, self.config.known_species()

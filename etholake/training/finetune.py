@@ -14,10 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from etholake.errors import ContractError
 from etholake.events.metric import ScoreReport
 from etholake.models.base import Model
-from etholake.models.config import NetworkConfig
+from etholake.models.config import NetworkConfig, check_same_network
 from etholake.models.network_family import NetworkFamily, VocabularyLayers
 from etholake.models.network_model import UNKNOWN_LAB, NetworkModel, new_network
 
@@ -93,13 +92,9 @@ def extended(
     prior_C
         The probability [C] (0..1) at which the output of an action that is new starts.
 
-    Raises ContractError if the network would have other sizes or another input encoder.
+    Raises UsageError if the network would have other sizes or another input encoder.
     """
-    if config.sizes() != base.config.sizes() or config.encoder != base.config.encoder:
-        raise ContractError(
-            "Fine-tuning keeps the network of the model: its encoder and sizes "
-            f"({', '.join(base.config.sizes())}) cannot be changed. Train a new model for that."
-        )
+    check_same_network(base.config, config)
     network = new_network(family, config, len(actions), len(labs), base.clips)
     occurred = _occurring(base)
     keep_C = torch.tensor([action in occurred for action in base.actions], dtype=torch.bool)

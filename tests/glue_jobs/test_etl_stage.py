@@ -189,6 +189,14 @@ def test_tables_of_other_stages_do_not_make_the_lake_look_changed() -> None:
     """Else the jobs would run for nothing after every `make evaluate`."""
     scored = {name for name in TABLES if name.startswith("score")}
     assert len(scored) >= 4
-    others = {"predictions", "predicted_videos", "out_of_fold", "clips", "videos", "corrections"}
+    others = {
+        "predictions",
+        "predicted_videos",
+        "task_predictions",
+        "out_of_fold",
+        "clips",
+        "videos",
+        "corrections",
+    }
     assert {*others, *scored} == etl.NOT_MADE_HERE
     assert etl._committed({"scores": 1, "score_details": 1, "tracking_curated": 2}) == {"tracking_curated": 2}

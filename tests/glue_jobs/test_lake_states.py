@@ -286,3 +286,40 @@ def test_behavior_summary_goes_with_the_annotations(curated: World) -> None:
         curated.lake.s3.delete_object(Bucket=curated.lake.bucket, Key=key)
     curated.run()
     assert curated.lake.partitions("behavior_summary") == [{"lab_id": "Lab B"}]
+
+
+def test_register_writes_only_what_the_catalog_does_not_say(curated: World) -> None:
+    """What was changed or removed in the catalog is mended; the rest is read, and gets no new version."""
+    lake = curated.lake
+    counts = lake.register()
+    where = {"DatabaseName": lake.database}
+    lake.glue.delete_table(**where, Name="quarantine")
+    changed = lake.glue.get_table(**where, Name="metadata_train")["Table"]
+    changed["StorageDescriptor"]["Columns"][0]["Type"] = "binary"
+    lake.glue.update_table(**where, TableInput={k: changed[k] for k in ("Name", "StorageDescriptor")})
+    lake.glue.delete_partition(**where, TableName=TRACKS, PartitionValues=["train", "LabA"])
+    elsewhere = lake.glue.get_partition(**where, TableName="behavior_summary", PartitionValues=["LabA"])[
+        "Partition"
+    ]
+    elsewhere["StorageDescriptor"]["Location"] += "elsewhere/"
+    lake.glue.update_partition(
+        **where, TableName="behavior_summary", PartitionValueList=["LabA"],
+        PartitionInput={k: elsewhere[k] for k in ("Values", "StorageDescriptor")},
+    )  # fmt: skip
+    written: list[str] = []
+
+    def note(model: Any, params: Any, **_: Any) -> None:
+        body = json.loads(params["body"])
+        entry = body.get("TableInput", {}).get("Name") or body.get("TableName")
+        written.append(f"{model.name} {entry}")
+
+    for operation in ("CreateTable", "UpdateTable", "CreatePartition", "UpdatePartition"):
+        lake.glue.meta.events.register(f"before-call.glue.{operation}", note)
+    assert lake.register() == counts
+    assert sorted(written) == [
+        "CreatePartition tracking_curated", "CreateTable quarantine", "UpdatePartition behavior_summary",
+        "UpdatePartition tracking_curated", "UpdateTable metadata_train",
+    ]  # fmt: skip
+    written.clear()
+    assert lake.register() == counts
+    assert written == []

@@ -10,6 +10,7 @@ import small_lake  # type: ignore[import-not-found]
 from etholake.errors import DataError, UsageError
 from etholake.result import StageResult
 from etholake.settings import Settings
+from etholake.stages.lake import query
 from etholake.stages.model import explain, pretrain, train
 from etholake.stages.model.training_inputs import TrainingOptions
 from etholake.stages.serving import predict, serve
@@ -61,6 +62,11 @@ def test_tasks_are_learnt_and_answered_by_the_endpoint(
     assert [value["task"] for value in served.details["values"]] == ["state:light=on"] * 2
     predicted = predict.run(lake, "train", (3,), tmp_path / "tasks.csv")
     assert [value["mouse_id"] for value in predicted.details["values"]["3"]] == [1, 2]
+    rows = query.run_sql(
+        lake, "SELECT mouse_id, value FROM task_predictions WHERE run_id = ? AND second IS NULL ORDER BY mouse_id",
+        [query.literal(predicted.details["run_id"])],
+    ).rows  # fmt: skip
+    assert [tuple(row) for row in rows] == [(v["mouse_id"], v["value"]) for v in predicted.details["values"]["3"]]
     file.write_text("video_id,name,value\n1,lihgt,on\n", encoding="utf-8")
     with pytest.raises(
         UsageError, match=r"asks for 'light', which .*values.csv does not have. Did you mean 'lihgt'"

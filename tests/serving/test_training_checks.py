@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from lakes import open_lake, rows  # type: ignore[import-not-found]
 
 from etholake.errors import DataError, SettingsError, UsageError
 from etholake.lake import Lake
+from etholake.models.registry import FAMILIES
 from etholake.settings import Settings
-from etholake.stages.model.training_checks import check_configurations, check_data
+from etholake.stages.model.training_checks import check_base, check_configurations, check_data
 from etholake.stages.pipeline import machine
 
 LABS = {1: "north", 2: "north", 3: "south", 4: "south"}
@@ -83,3 +86,34 @@ def test_names_of_configurations() -> None:
         check_configurations("small,small")
     with pytest.raises(UsageError, match="no model configuration 'tinny'"):
         machine.input_of(Settings(), "tinny")
+
+
+@pytest.mark.parametrize(
+    ("family", "fields", "tasks", "message"),
+    [
+        ("cnn_transformer", {"epoch": 3}, (), "has no field 'epoch'. Did you mean 'epochs'?"),
+        ("cnn_transformer", {"width": 999}, (), "Fine-tuning keeps the network of the model"),
+        ("cnn_transformer", {"schedule": "never"}, (), "schedule must be one of"),
+        (
+            "cnn_transformer",
+            {},
+            ("state:sex=male",),
+            "The family 'cnn_transformer' of the model learns actions only",
+        ),
+        ("pose_bert", {}, ("state:sex",), "state:sex"),
+        ("boosted", {}, (), "A model of the family 'boosted' cannot be fine-tuned"),
+    ],
+)
+def test_what_a_base_cannot_take_is_refused(
+    family: str, fields: dict[str, object], tasks: tuple[str, ...], message: str
+) -> None:
+    entry = FAMILIES.get(family)
+    metadata = {"family": family, "config": entry.to_json(entry.presets[entry.default])}
+    with pytest.raises(UsageError, match=re.escape(message)):
+        check_base(metadata, fields, tasks)
+
+
+def test_a_base_takes_another_schedule_and_new_tasks() -> None:
+    entry = FAMILIES.get("pose_bert")
+    metadata = {"family": "pose_bert", "config": entry.to_json(entry.presets[entry.default])}
+    check_base(metadata, {"epochs": 3, "tuning": "frozen"}, ("state:sex=male",))

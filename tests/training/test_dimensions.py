@@ -21,6 +21,7 @@ from etholake.errors import DataError
 from etholake.features.keypoints import ENCODER, ENCODER_3D, UNIT_CM
 from etholake.models.archive import load_model
 from etholake.models.config import Augmentation
+from etholake.models.ensemble.model import Ensemble
 from etholake.models.network_family import load_network
 from etholake.models.registry import resolve
 from etholake.stages.model.impute import filled_rows
@@ -198,6 +199,7 @@ def test_species_are_told_apart_by_an_embedding(tmp_path: Path) -> None:
     assert not any("species" in note for note in model.notes(stranger))
     note = "species hamster was not in the training data: it is read as mice; known species: rat, vole"
     assert note in model.notes(deep(8, "A", "hamster").tracks)
+    assert Ensemble((model, model)).notes(deep(8, "A", "hamster").tracks).count(note) == 1  # of both members
     more = training_data([*videos, deep(8, "A", "hamster"), deep(9, "A", "hamster")])
     fit(more, tmp_path / "tuned", "", QUICK, base=model)
     assert load_network(tmp_path / "tuned").config.known_species() == ("rat", "vole", "hamster")

@@ -14,7 +14,7 @@ from chases import training_data, video  # type: ignore[import-not-found]
 from etholake.contract import ACTIONS
 from etholake.dataset.labelled import LabelledVideo, TrainingData
 from etholake.dataset.split import Span
-from etholake.errors import ContractError
+from etholake.errors import ContractError, UsageError
 from etholake.models.archive import META
 from etholake.models.cnn_transformer.family import FAMILY
 from etholake.models.network_family import load_network
@@ -111,7 +111,7 @@ def test_the_trunk_learns_more_slowly(trained: Trained, tmp_path: Path) -> None:
 
 
 def test_another_size_of_network_is_refused(trained: Trained, tmp_path: Path) -> None:
-    with pytest.raises(ContractError, match=r"keeps the network of the model: its encoder and sizes \(width"):
+    with pytest.raises(UsageError, match=r"keeps the network of the model: its encoder and sizes \(width"):
         fit(new_lab(), tmp_path, "", {"width": 64}, base=load_network(trained[0]))
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from chases import BOUT, training_data, video  # type: ignore[import-not-found]
+from serving import sagemaker_scripts
 
 from etholake.dataset.labelled import LabelledVideo, TrainingData
 from etholake.dataset.split import Span, Split, choose, joined
@@ -220,6 +221,26 @@ def test_several_heads_learn_at_once(tasked: Fit, valued: TrainingData) -> None:
 
 def test_a_model_without_tasks_answers_none(trained: Fit, valued: TrainingData) -> None:
     assert load_model(trained[0]).values(valued.videos[0].tracks) == []
+
+
+def test_the_endpoint_answers_a_video_without_labeled_behaviors(tasked: Fit, trained: Fit) -> None:
+    inference = sagemaker_scripts.load("inference", "inference_of_tasks")
+    rows = [(f, m, part) for m in (1, 2) for part in ("nose", "tail_base") for f in range(60)]
+    frames, mice, parts = zip(*rows, strict=True)
+    place = [100.0 + 2 * f + 20 * m + (9 if part == "nose" else 0) for f, m, part in rows]
+    tracking = {"video_frame": frames, "mouse_id": mice, "bodypart": parts, "x": place, "y": place}
+    metadata = {"video_id": 3, "lab_id": "A", "frames_per_second": 30.0, "pix_per_cm_approx": 10.0}
+    content = json.dumps({"metadata": metadata, "tracking": tracking}).encode()
+    request = inference.input_fn(content, "application/json")
+    answer = inference.predict_fn(request, inference.model_fn(str(tasked[0])))
+    assert {(value["task"], value["mouse_id"]) for value in answer["values"]} == {
+        (t, m) for t in TASKS for m in (1, 2)
+    }
+    assert answer["events"] == []
+    assert any("the video has no labeled behaviors" in note for note in answer["notes"])
+    with pytest.raises(inference.RequestError, match="the model has no tasks: there is nothing to predict") as err:
+        inference.predict_fn(request, inference.model_fn(str(trained[0])))
+    assert err.value.status_code == 400
 
 
 def test_fine_tuning_keeps_heads_and_adds_some(tasked: Fit, valued: TrainingData, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from etholake.errors import ContractError
 from etholake.events.post_processing import PostProcessing
 from etholake.events.types import PairScores
 from etholake.models.archive import META, load_model, read_meta, write_meta
-from etholake.models.base import Model, ModelMixin, union_of_actions
+from etholake.models.base import Model, ModelMixin, reading_notes_of, union_of_actions
 
 __all__ = ["SPACES", "Ensemble", "average"]
 
@@ -67,6 +67,10 @@ class Ensemble(ModelMixin):
             for own in kind.predict_together([m for m in self.members if type(m) is kind], tracks, frames)
         ]
         return average(scores, self.space)
+
+    def reading_notes(self, tracks: PoseTracks) -> list[str]:
+        """Return the sentences of all members, each once."""
+        return reading_notes_of(self.members, tracks)
 
     def save(self, folder: Path) -> None:
         """Write the members and `meta.json`."""

@@ -16,7 +16,7 @@ from etholake.events.post_processing import PostProcessing
 from etholake.events.types import PairScores
 from etholake.features.rolling import ENCODER
 from etholake.models.archive import META, load_model
-from etholake.models.base import Model, ModelMixin
+from etholake.models.base import Model, ModelMixin, reading_notes_of
 from etholake.models.boosted.forest import read_model, write_model
 from etholake.models.stacking.trees import StackingTrees
 
@@ -68,6 +68,10 @@ class StackingModel(ModelMixin):
         `frames` save no work, because the trees read the frames around them too.
         """
         return self.stack.predict(tracks, [base.predict(tracks) for base in self.bases])
+
+    def reading_notes(self, tracks: PoseTracks) -> list[str]:
+        """Return the sentences of all bases, each once."""
+        return reading_notes_of(self.bases, tracks)
 
     def save(self, folder: Path) -> None:
         """Write the bases, the boosters as numbered UBJ files, and `meta.json`."""

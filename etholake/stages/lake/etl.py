@@ -43,7 +43,7 @@ RAW_CRAWLER = ("RawCrawlerName", "etholake-raw")
 RAW_TABLE_PREFIX = "raw_"
 # Tables of the lake that other stages write.
 NOT_MADE_HERE = frozenset({
-    "clips", "corrections", "out_of_fold", "predictions", "predicted_videos",
+    "clips", "corrections", "out_of_fold", "predictions", "predicted_videos", "task_predictions",
     "scores", "score_details", "score_confusion", "score_calibration", "videos",
 })  # fmt: skip
 # The curated tables are decided by what these scripts import, but for packages that only report.

@@ -9,18 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from etholake import aws
 from etholake.errors import DataError, UsageError, suggestion
 from etholake.lake import Lake
 from etholake.models.archive import META
 from etholake.models.registry import resolve
-from etholake.objects import read_object
-from etholake.settings import Settings
 
-__all__ = [
-    "clip_set_of_archive", "clip_set_of_model", "clip_set_to_fine_tune", "clip_set_to_train", "reads_clips",
-    "stored_metas",
-]  # fmt: skip
+__all__ = ["clip_set_of_archive", "clip_set_to_fine_tune", "clip_set_to_train", "reads_clips", "stored_metas"]
 
 
 def reads_clips(config_name: str) -> bool:
@@ -68,11 +62,6 @@ def _chosen(lake: Lake, reader: str, reads: bool, named: str) -> str:
     if not named and len(sets) > 1:
         raise UsageError(f"The lake has several sets of clips: name one with --clips: {', '.join(sets)}.")
     return named or sets[0]
-
-
-def clip_set_of_model(settings: Settings, uri: str) -> str:
-    """Return the set of clips that the model in an archive of S3 was trained on; "" for a model of tracks."""
-    return clip_set_of_archive(read_object(aws.client(settings, "s3"), uri))
 
 
 def clip_set_of_archive(archive: bytes) -> str:

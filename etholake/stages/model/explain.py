@@ -18,7 +18,7 @@ from etholake.models.registry import FAMILIES
 from etholake.settings import Settings
 from etholake.stages.model.models import unpacked
 
-__all__ = ["describe", "lines", "look", "reconstruction_lines", "run", "task_lines"]
+__all__ = ["describe", "lines", "look", "reconstruction_lines", "run", "stream_lines", "task_lines"]
 
 
 def run(settings: Settings, model: str) -> dict[str, Any]:
@@ -134,7 +134,7 @@ def lines(model: Mapping[str, Any]) -> list[str]:
         f"score    {_number(model['validation'])} on validation",
         *([_features_line(features)] if features else []),
         *([_clips_line(model["clips"])] if model["clips"] else []),
-        *_stream_lines(model["pose_windows"], model["streams"]),
+        *stream_lines(model["pose_windows"], model["streams"]),
         *([_backbone_line(model["backbone"], model["config"])] if model["backbone"] else []),
         "parts    " + "; ".join(f"{part} ({' or '.join(names)})" for part, names in model["parts"].items()),
     ]
@@ -250,7 +250,7 @@ def _clips_line(clips: Mapping[str, Any]) -> str:
     )
 
 
-def _stream_lines(pose_windows: Sequence[int] | None, scores: Mapping[str, float] | None) -> list[str]:
+def stream_lines(pose_windows: Sequence[int] | None, scores: Mapping[str, float] | None) -> list[str]:
     """Return the lines on a network of pixels and key points: how often it had both, and what each is worth."""
     text = (
         [f"pose     used in {pose_windows[0]}/{pose_windows[1]} windows of the training"] if pose_windows else []

@@ -14,10 +14,10 @@ from etholake.contract import unified_part_sources
 from etholake.dataset.values import tasks_of
 from etholake.errors import DataError, UsageError, raise_collected, suggestion
 from etholake.lake import Lake
-from etholake.models.config import own_fields
+from etholake.models.config import check_same_network, own_fields
 from etholake.models.registry import FAMILIES, resolve
 
-__all__ = ["check_configurations", "check_data"]
+__all__ = ["check_base", "check_configurations", "check_data"]
 
 SHOWN = 10  # videos that a message names
 
@@ -41,6 +41,16 @@ def check_configurations(
         raise UsageError(
             f"Configurations are named twice: {', '.join(twice)}. Name each once; --seeds repeats it."
         )
+
+
+def check_base(metadata: Mapping[str, Any], fields: Mapping[str, Any], tasks: Collection[str] = ()) -> None:
+    """Raise UsageError if the model of a `meta.json` cannot be fine-tuned, or not with these fields and tasks."""
+    family: Any = FAMILIES.get(metadata["family"])
+    family.check_fine_tuning()
+    if tasks and not family.can_answer_tasks:
+        raise UsageError(f"The family '{family.name}' of the model learns actions only: leave --tasks out.")
+    config, more = family.config_from_json(metadata["config"]), {"tasks": ",".join(tasks)} if tasks else {}
+    check_same_network(config, family.replaced(config, {**fields, **more}))
 
 
 def check_data(lake: Lake, holdout: Collection[int] = (), labs: Collection[str] = (), part_map: str = "") -> None:

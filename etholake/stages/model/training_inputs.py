@@ -21,13 +21,14 @@ from etholake.dataset.values import METADATA_NAMES, VALUES, VALUES_FILE, read_va
 from etholake.digest import bytes_digest, fingerprint
 from etholake.errors import AwsError, DataError, UsageError, suggestion
 from etholake.lake import Lake, identity
+from etholake.models.archive import metadata_of
 from etholake.models.config import own_fields
 from etholake.models.shipping import ENTRY_POINTS
 from etholake.objects import object_exists, read_object
 from etholake.settings import AUTO, Settings
 from etholake.stages.model import backbones, models
 from etholake.stages.model.clip_sets import clip_set_to_fine_tune, clip_set_to_train
-from etholake.stages.model.training_checks import check_data
+from etholake.stages.model.training_checks import check_base, check_data
 from etholake.stages.state import load_state, open_lake
 
 __all__ = [
@@ -176,6 +177,7 @@ def training_plan(
     lake, base = open_lake(settings), None
     if options.base:
         archive = models.pack(settings, options.base)
+        check_base(metadata_of(archive, options.base), options.fields, options.tasks)
         base = models.stage(settings, archive)
         clip_set = clip_set_to_fine_tune(lake, archive, options.clips)
         extra = backbones.extra_of_archive(archive)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import io
-import json
 import math
-import tarfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from etholake import aws
-from etholake.errors import AwsError, DataError
+from etholake.errors import DataError
+from etholake.models.archive import metadata_of
 from etholake.objects import read_object
 from etholake.settings import Settings
-from etholake.stages.model.explain import task_lines
+from etholake.stages.model.explain import stream_lines, task_lines
 from etholake.stages.model.training_inputs import STAGE
 from etholake.stages.state import load_state, save_state
 
@@ -41,7 +39,7 @@ def save_training(
 
     Raises
     ------
-    AwsError
+    DataError
         The job's archive has no readable description of the model.
     """
     uri = job["ModelArtifacts"]["S3ModelArtifacts"]
@@ -80,21 +78,10 @@ def sentence(details: dict[str, Any]) -> str:
         f"Model '{details['config']}' trained in {details['seconds']:.0f} s: {result}.",
         _teaching(split, folds),
         *_cut_in_time(split),
-        *_streams(details),
+        *stream_lines(details.get("pose_windows"), details.get("streams")),
         *task_lines(details.get("tasks", {})),
     ]
     return "\n  ".join([*lines, *(f"Note: {note}" for note in details.get("notes", []))])
-
-
-def _streams(details: Mapping[str, Any]) -> list[str]:
-    """Return a sentence on a network of pixels and key points: how often it had both, and what each is worth."""
-    if "pose_windows" not in details:
-        return []
-    used, windows = details["pose_windows"]
-    scores = "".join(f", {name} {score:.3f}" for name, score in details.get("streams", {}).items())
-    return [
-        f"Pose used in {used}/{windows} windows of the training{scores and f'; validation score{scores[1:]}'}."
-    ]
 
 
 def _teaching(split: Mapping[str, Sequence[Mapping[str, Any]]], folds: int) -> str:
@@ -153,15 +140,7 @@ def newest_held_out_spans(settings: Settings) -> dict[int, tuple[int, int]]:
 
 def model_metadata(settings: Settings, uri: str) -> dict[str, Any]:
     """Return `meta.json` of a model archive."""
-    body = read_object(aws.client(settings, "s3"), uri)
-    try:
-        with tarfile.open(fileobj=io.BytesIO(body)) as archive:
-            stream = archive.extractfile("meta.json")
-            meta = json.loads(stream.read()) if stream else None
-    except (tarfile.TarError, KeyError, ValueError) as err:
-        raise AwsError(f"The training job left no readable meta.json in {uri}: {err}.") from err
-    assert isinstance(meta, dict)
-    return meta
+    return metadata_of(read_object(aws.client(settings, "s3"), uri), uri)
 
 
 def _metrics(job: dict[str, Any], meta: dict[str, Any]) -> dict[str, Any]:

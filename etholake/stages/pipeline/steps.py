@@ -265,9 +265,11 @@ def requests(settings: Settings, run: Run) -> dict[str, Any]:
     prefix = f"{MODEL_ZONE}/requests/{job}/"
     predicted = prediction_tables.is_committed(source.lake, run_id)
     limit = run.given["max_payload_mb"]  # inside a job there is no jobs.json
-    spans_of, skipped = (
-        ({}, {}) if predicted else predict.upload(settings, ModelRequests(source), chosen, prefix, _quiet, limit)
-    )
+    spans_of: dict[int, tuple[int, int]] = {}
+    skipped: dict[int, str] = {}
+    if not predicted:
+        asked = ModelRequests.of_model(source, uri)
+        spans_of, skipped = predict.upload(settings, asked, chosen, prefix, _quiet, limit)
     if len(skipped) == len(chosen):
         raise DataError(f"None of the {len(chosen)} held-out videos has tracks and labelled behaviours.")
     return {
@@ -302,9 +304,10 @@ def score(settings: Settings, run: Run) -> dict[str, Any]:
     wanted = run.earlier("requests")
     source, run_id = Videos(settings, SPLIT), str(wanted["run_id"])
     if wanted["transform"]:
-        events, _ = predict.collect(settings, wanted["job"], wanted["videos"])
+        events, answers = predict.collect(settings, wanted["job"], wanted["videos"])
         frames = {video: (start, stop) for video, start, stop in wanted["frames"]}
-        prediction_tables.commit(source, run_id, events, frames, {"model": wanted["model"], "split": SPLIT})
+        about = {"model": wanted["model"], "split": SPLIT}
+        prediction_tables.commit(source, run_id, events, frames, answers, about)
         predict.remove(settings, split_uri(wanted["input"])[1])
     spans = {s["video_id"]: (s["start_frame"], s["stop_frame"]) for s in _held_out(settings)}
     with tempfile.TemporaryDirectory() as folder:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from etholake import aws
 from etholake.dataset.clip_channel import INDEX_COLUMNS
 from etholake.errors import DataError
+from etholake.models.archive import metadata_of
 from etholake.objects import read_object
+from etholake.stages.model.clip_sets import clip_set_of_archive
 from etholake.stages.serving.videos import REQUEST_TYPE, Videos, request_body
 from etholake.video import clip_request
 from etholake.video.recipe import ClipRecipe
@@ -25,12 +29,29 @@ class ModelRequests:
     videos
         The videos of a split.
     clip_set
-        The set of clips that the model was trained on (`clip_sets.clip_set_of_model`); "" for a model of tracks.
+        The set of clips that the model was trained on; "" for a model of tracks.
+    has_tasks
+        The model answers tasks beside the actions, so that it can be asked about videos without labeled behaviors.
     """
 
     videos: Videos
     clip_set: str = ""
+    has_tasks: bool = False
     _by_lab: dict[str, dict[int, list[dict[str, Any]]]] = field(default_factory=dict, init=False, repr=False)
+
+    @classmethod
+    def of_model(cls, videos: Videos, uri: str) -> ModelRequests:
+        """Return requests to the model in an archive of S3."""
+        archive = read_object(aws.client(videos.settings, "s3"), uri)
+        return cls(videos, clip_set_of_archive(archive), bool(metadata_of(archive, uri).get("tasks")))
+
+    def unusable(self, row: Mapping[str, Any]) -> str:
+        """Return what the metadata of a video lack for a request; "" if nothing."""
+        if not row["frames_per_second"]:
+            return "no frames_per_second"
+        if row["behaviors_labeled"] or self.has_tasks:
+            return ""
+        return "no labelled behaviours (behaviors_labeled is empty)"
 
     @property
     def content_type(self) -> str:

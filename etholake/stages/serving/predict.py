@@ -27,7 +27,6 @@ from etholake.settings import Settings
 from etholake.stages import jobs
 from etholake.stages.job_settings import job_settings
 from etholake.stages.model import unlike
-from etholake.stages.model.clip_sets import clip_set_of_model
 from etholake.stages.serving import prediction_tables
 from etholake.stages.serving.endpoint import create_trained_model
 from etholake.stages.serving.model_requests import ModelRequests
@@ -82,7 +81,7 @@ def run(
     tick = on_progress or silent
     model, uri = create_trained_model(settings, checkpoint)
     source = Videos(settings, split)
-    requests = ModelRequests(source, clip_set_of_model(settings, uri))
+    requests = ModelRequests.of_model(source, uri)
     training = load_state(settings, "train").get("details") or {"split": {}}
     parts = training["split"]
     held_out = parts.get("test", [])
@@ -109,7 +108,7 @@ def run(
         remove(settings, prefix)
     events, values = collect(settings, job, [video for video in chosen if video not in skipped], requests.suffix)
     rows = write_csv(output, events)
-    prediction_tables.commit(source, run_id, events, spans, {"model": model, "split": split})
+    prediction_tables.commit(source, run_id, events, spans, values, {"model": model, "split": split})
     traits = {name: unlike.traits(source.lake, name) for name in ({"train", split} if parts else ())}
     differing = unlike.unlike_taught(traits, training, split, chosen) if parts else {}
     details = {
@@ -122,7 +121,7 @@ def run(
     save_state(settings, state_name, {"run_id": run_id, "sha256": file_digest(output), "details": details})
     note = f" {len(skipped)} left out: {_reasons(skipped)}." if skipped else ""
     note += taught_note(chosen, parts)
-    note += f" Its answers to tasks for {len(values)} videos: say --json." if values else ""
+    note += f" Its answers to tasks for {len(values)} videos: table task_predictions." if values else ""
     note += f" Note: {unlike.sentence(differing, len(chosen))}." if differing else ""
     summary = (
         f"{len(events)} events in {len(chosen) - len(skipped)} videos, in {output} and table predictions.{note}"
@@ -229,7 +228,7 @@ def upload(
     for done, video in enumerate(chosen):
         tick(done, 2 * len(chosen), f"request {video}")
         row = source.rows[video]
-        reason = _unusable(row)
+        reason = requests.unusable(row)
         table = None if reason else source.tracks(video)
         if table is not None and not table.num_rows:
             reason = "no curated tracks"
@@ -248,13 +247,6 @@ def upload(
         s3.put_object(Bucket=settings.bucket, Key=f"{prefix}{video}{requests.suffix}", Body=body)
         spans[video] = (pc.min(table["video_frame"]).as_py(), pc.max(table["video_frame"]).as_py() + 1)
     return spans, skipped
-
-
-def _unusable(row: dict[str, Any]) -> str:
-    """Return what a video's metadata lack for a prediction; "" if nothing."""
-    if not row["frames_per_second"]:
-        return "no frames_per_second"
-    return "" if row["behaviors_labeled"] else "no labelled behaviours (behaviors_labeled is empty)"
 
 
 def _reasons(skipped: dict[int, str]) -> str:

@@ -1,7 +1,8 @@
-"""The two tables of a prediction: `predictions` (events) and `predicted_videos` (the frames that were predicted).
+"""The tables of a prediction: `predictions` (events), `predicted_videos` (frames) and `task_predictions`.
 
 A share of the time is a share of the predicted frames, and a video in which no event was found counts as one that
-was looked at; so both tables are written for every run, by stage predict and by the pipeline's step.
+was looked at; so the first two are written for every run, by stage predict and by the pipeline's step. The third
+has the answers of a model with tasks; the run of another model has no partition there.
 """
 
 from __future__ import annotations
@@ -14,17 +15,30 @@ from etholake.events.types import Event
 from etholake.lake import Lake
 from etholake.stages.serving.videos import Videos
 
-__all__ = ["Spans", "commit", "is_committed", "prediction_rows", "span_rows"]
+__all__ = ["Spans", "TaskAnswers", "answer_rows", "commit", "is_committed", "prediction_rows", "span_rows"]
 
 Spans = Mapping[int, tuple[int, int]]  # video -> its first predicted frame, and the frame after the last one
 
 
-def commit(source: Videos, run_id: str, events: Sequence[Event], spans: Spans, about: Mapping[str, Any]) -> None:
-    """Write the run's partitions of `predicted_videos` and `predictions`, these last: they say what is done."""
+TaskAnswers = Mapping[int, Sequence[Mapping[str, Any]]]  # video -> {task, mouse_id, value[, by_second]} each
+
+
+def commit(
+    source: Videos,
+    run_id: str,
+    events: Sequence[Event],
+    spans: Spans,
+    answers: TaskAnswers,
+    about: Mapping[str, Any],
+) -> None:
+    """Write the run's partitions of the tables, that of `predictions` last: it says that all is done."""
     source.lake.register()  # the tables may be new to the catalog
     partition = {"run_id": run_id}
     videos = span_rows(spans, source.split, source.rows)
     source.lake.replace_table("predicted_videos", videos, run_id, partition, about)
+    if answers:
+        table = answer_rows(answers, source.split, source.rows)
+        source.lake.replace_table("task_predictions", table, run_id, partition, about)
     table = prediction_rows(events, source.split, source.rows)
     source.lake.replace_table("predictions", table, run_id, partition, about)
 
@@ -43,6 +57,25 @@ def span_rows(spans: Spans, split: str, rows: Mapping[int, Mapping[str, Any]]) -
     return pa.table(
         {name: [record[i] for record in records] for i, name in enumerate(names)}, arrow_schema("predicted_videos")
     )
+
+
+def answer_rows(answers: TaskAnswers, split: str, rows: Mapping[int, Mapping[str, Any]]) -> Any:
+    """Return answers to tasks as an Arrow table with the columns of `task_predictions`. Pure.
+
+    A task of frames has a row a second besides the row of its mean, whose `second` is null.
+    """
+    import pyarrow as pa
+
+    records = [
+        {
+            "split": split, "lab_id": rows[video]["lab_id"], "video_id": video, "mouse_id": answer["mouse_id"],
+            "task": answer["task"], "second": second, "value": value,
+        }
+        for video, of_video in answers.items()
+        for answer in of_video
+        for second, value in [(None, answer["value"]), *enumerate(answer.get("by_second", ()))]
+    ]  # fmt: skip
+    return pa.Table.from_pylist(records, schema=arrow_schema("task_predictions"))
 
 
 def prediction_rows(events: Sequence[Event], split: str, rows: dict[int, dict[str, Any]]) -> Any:

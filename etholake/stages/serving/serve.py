@@ -20,7 +20,6 @@ from etholake.errors import AwsError, DataError, UsageError
 from etholake.objects import read_object
 from etholake.result import StageResult
 from etholake.settings import Settings
-from etholake.stages.model.clip_sets import clip_set_of_model
 from etholake.stages.serving import registry
 from etholake.stages.serving.endpoint import TIMEOUT_S, bring_up
 from etholake.stages.serving.endpoint_requests import KINDS, endpoint_name
@@ -69,7 +68,7 @@ def run(
     # The container of a SageMaker model has the limits of its kind, so each kind has a model of its own.
     name, endpoint = (name if kind == "realtime" else f"{name}-{kind}"), endpoint_name(kind)
     changed = bring_up(settings, name, uri, kind)
-    requests = ModelRequests(Videos(settings, "train"), clip_set_of_model(settings, uri))
+    requests = ModelRequests.of_model(Videos(settings, "train"), uri)
     smoke = (_smoke_async if kind == "async" else _smoke)(settings, endpoint, requests)
     details = {"endpoint": endpoint, "kind": kind, "model_name": name, "model_uri": uri, **smoke}
     if version:
@@ -153,10 +152,10 @@ def _read(s3: Any, uri: str) -> bytes | None:
 
 
 def _clip(requests: ModelRequests) -> tuple[int, bytes]:
-    """Return (video, request) of the first video that has what the model reads, and labelled behaviours."""
+    """Return (video, request) of the first video that the model can be asked about."""
     videos, reason = requests.videos, ""
     for video_id, row in videos.rows.items():
-        if row["behaviors_labeled"] and row["frames_per_second"]:
+        if not requests.unusable(row):
             table = videos.tracks(video_id, frames=round(SMOKE_SECONDS * row["frames_per_second"]))
             if not table.num_rows:
                 continue

@@ -10,6 +10,7 @@ const EVERY_MS = 1000, CURVES_MS = 5000; // how often the verbs are looked at, a
 let shown = 0; // the number of the job whose log is shown
 let position = 0; // byte of its log that was read last
 let drawn = 0; // when the curves were drawn last
+let unfinished = false; // the drawn training, of this page or of a terminal, was not at its end
 let running = new Set(); // forms that may not be started now
 
 function input(form, field) {
@@ -64,6 +65,7 @@ async function estimate() {
 async function curves() {
   drawn = performance.now();
   const answer = await ask("curves");
+  unfinished = ["InProgress", "Stopping"].includes(answer.status);
   $("curves-state").textContent = answer.job ? `${answer.job}: ${answer.status}` : "no training yet";
   $("charts").replaceChildren(...Object.entries(answer.metrics).map(([name, values]) => chart(name, values)));
 }
@@ -110,14 +112,14 @@ async function look() {
   $("earlier").hidden = $("earlier-title").hidden = false;
   fill($("jobs"), [
     ["command", (j) => j.title], ["state", (j) => j.status], ["time", (j) => minutes(j.seconds), "num"],
-  ], jobs, (j) => { show(j.number); look().catch(fail); });
+  ], jobs, (j) => { show(j.number); look().catch(fail); }, "no command has run yet");
   const now = new Set(jobs.filter((j) => j.status === "running").map((j) => j.form));
   const ended = [...running].filter((name) => !now.has(name));
   running = now;
   if (ended.includes("import") && !$("mapping-card").hidden) await readMapping();
-  if (ended.includes("train")) await estimate();
-  const isDue = now.has("train") && performance.now() - drawn > CURVES_MS;
+  const isDue = (now.has("train") || unfinished) && performance.now() - drawn > CURVES_MS;
   if ((isDue || ended.includes("train")) && !$("curves-card").hidden) await curves();
+  if (ended.includes("train")) await estimate();
   document.body.dataset.running = [...now].join(" ");
 }
 
