@@ -25,7 +25,6 @@ import numpy as np
 import pyarrow as pa
 import torch
 from figures import Figure
-from mock_memory import processes
 
 from etholake.contract import UNIFIED_PARTS
 from etholake.dataset.pose_tracks import PoseTracks
@@ -58,7 +57,6 @@ def figures(model: NetworkModel, tracks: PoseTracks, folder: Path, requests: int
             Figure("serving: … processor time", processor_time(pid), "s"),
         ]
         ask_all(port, body, 32, 4)
-        cost = cost_of(pid, port, body, requests)
         for clients in CLIENTS:
             rate, p50, p99 = load(port, body, requests, clients)
             rates[clients] = rate
@@ -77,24 +75,15 @@ def figures(model: NetworkModel, tracks: PoseTracks, folder: Path, requests: int
     results.append(
         Figure(f"serving: memory after {steady} more requests / before", growth, "x", "<= 1.05", growth <= 1.05)
     )
-    with server(folder, SERVE_PROCESSES="2") as (port, pid, _):
+    with server(folder, SERVE_PROCESSES="2") as (port, _, _):
         ask_all(port, body, 32, 4)
-        more_cost = cost_of(pid, port, body, requests) / cost
         rate, p50, p99 = load(port, body, requests, 8)
     more, spread = rate / rates[8], p99 / p50
     results += [
         Figure("serving: 2 processes, 8 clients: throughput / one process", more, "x", ">= 1.8", more >= 1.8),
         Figure("serving: 2 processes, 8 clients: p99 / p50", spread, "x", "<= 3", spread <= 3),
-        Figure("serving: 2 processes: processor time of a request / one process", more_cost, "x", better="lower"),
     ]
     return [*results, *batching(model, tracks, processor)]
-
-
-def cost_of(pid: int, port: int, body: bytes, requests: int) -> float:
-    """Return the seconds of the processor that a request takes in a host and the processes that it has started."""
-    before = sum(map(processor_time, processes(pid)))
-    ask_all(port, body, requests, 8)
-    return (sum(map(processor_time, processes(pid))) - before) / requests
 
 
 def load(port: int, body: bytes, requests: int, clients: int) -> tuple[float, float, float]:
