@@ -133,6 +133,7 @@ class NetworkConfig:
     # machine
     amp: str = "auto"  # auto (bfloat16, else float16, on a GPU; off on a CPU), off, bfloat16 or float16
     compile: bool = False  # torch.compile
+    gradient_checkpointing: bool = False  # of clips: blocks compute again in the backward pass, with less memory
     checkpoint_steps: int = 200  # steps from one checkpoint to the next
     threads: int = 0  # CPU threads; 0 leaves torch's choice
 
@@ -156,6 +157,16 @@ class NetworkConfig:
             for name, (bound, met) in allowed.items()
             if not met
         ]
+        if self.gradient_checkpointing:
+            problems += [
+                f"gradient_checkpointing must be false {reason}"
+                for reason, refused in (
+                    ("for a network that reads no clips", not self.reads_clips),
+                    ("with freeze_epochs -1, which keeps the backbone without gradients", self.freeze_epochs < 0),
+                    ("with compile, which would ignore it", self.compile),
+                )
+                if refused
+            ]
         raise_collected(UsageError, f"The configuration '{self.name}' cannot be trained", problems)
 
     def sizes(self) -> dict[str, Any]:

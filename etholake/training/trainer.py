@@ -32,6 +32,7 @@ from etholake.models.config import NetworkConfig
 from etholake.models.family import OnEpoch
 from etholake.models.network_family import NetworkFamily
 from etholake.models.network_model import NetworkModel, check_pose
+from etholake.models.recomputation import recompute_blocks
 from etholake.training import augment, checkpoint
 from etholake.training.ema import Ema
 from etholake.training.parallel import Group, own_cores
@@ -105,6 +106,8 @@ class Trainer:
             )
         self.family = family
         self.network = model.network.to(device)
+        if config.gradient_checkpointing:
+            recompute_blocks(self.network)
         self.backbone = family.backbone(self.network)
         self.frozen: bool | None = None  # whether the backbone is; None before the first epoch
         self.forward: Callable[..., Tensor] = self.network

@@ -83,6 +83,26 @@ def test_every_family_trains_is_stored_and_predicts(films: TrainingData, tmp_pat
     assert explain.describe(tmp_path)["config_line"].startswith("configuration smoke")
 
 
+def test_a_training_with_gradient_checkpointing_is_the_same_and_keeps_less(
+    films: TrainingData, tmp_path: Path
+) -> None:
+    kept, histories = [], []
+    for on in (False, True):
+        packed: list[int] = []
+
+        def pack(value: torch.Tensor, packed: list[int] = packed) -> torch.Tensor:
+            packed.append(value.nbytes)
+            return value
+
+        fields = {"epochs": 1, "batches_per_epoch": 2, "dropout": 0.2, "gradient_checkpointing": on}
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda value: value):
+            report = fit(films, tmp_path / str(on), "cnn3d:smoke", fields)
+        kept.append(sum(packed))
+        histories.append([(row["train_loss"], row["val_loss"]) for row in report["history"]])
+    assert histories[1] == histories[0]
+    assert kept[1] < 0.5 * kept[0]
+
+
 def test_pose_and_pixels_both_count_in_video_pose(films: TrainingData, tmp_path: Path) -> None:
     report = fit(films, tmp_path, "video_pose:smoke", {"epochs": 2, "batches_per_epoch": 15, "require_pose": True})
     assert report["pose_windows"] == [240, 240]

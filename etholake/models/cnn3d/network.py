@@ -2,12 +2,37 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from torch import Tensor, nn
 
 from etholake.dataset.clip_batch import ClipBatch
+from etholake.models.recomputation import RecomputableBlock
 from etholake.models.vision.head import LabHead
 
 __all__ = ["Cnn3d", "Cnn3dTrunk"]
+
+
+class _Stage(RecomputableBlock, nn.Sequential):
+    """Convolutions with batch normalisation [B, C, T, H, W], then pooling of the picture, and of time if asked."""
+
+    def __init__(self, channels: int, width: int, convolutions: int, pools_time: bool) -> None:
+        layers: list[nn.Module] = []
+        for number in range(convolutions):
+            layers += [
+                nn.Conv3d(width if number else channels, width, 3, padding=1, bias=False),
+                nn.BatchNorm3d(width),
+                nn.ReLU(),
+            ]
+        super().__init__(*layers)
+        self.pools_time = pools_time
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = super().forward(x)
+        if min(x.shape[3:]) == 1:
+            return x
+        time = 2 if self.pools_time and x.shape[2] > 1 else 1
+        return nn.functional.max_pool3d(x, (time, 2, 2))
 
 
 class Cnn3dTrunk(nn.Module):
@@ -19,26 +44,18 @@ class Cnn3dTrunk(nn.Module):
 
     def __init__(self, widths: tuple[int, ...], repeats: tuple[int, ...]) -> None:
         super().__init__()
-        stages: list[nn.Module] = []
-        channels = 1
-        for width, count in zip(widths, repeats, strict=True):
-            layers: list[nn.Module] = []
-            for _ in range(count):
-                layers += [nn.Conv3d(channels, width, 3, padding=1, bias=False), nn.BatchNorm3d(width), nn.ReLU()]
-                channels = width
-            stages.append(nn.Sequential(*layers))
-        self.stages = nn.ModuleList(stages)
-        self.width = channels
+        self.stages = nn.ModuleList(
+            _Stage(channels, width, count, pools_time=number > 0)
+            for number, ((channels, width), count) in enumerate(zip(pairwise((1, *widths)), repeats, strict=True))
+        )
+        self.width = widths[-1]
 
     def forward(self, frames_BTHW3: Tensor) -> Tensor:
         """Return features [B, D] of frames, uint8 or 0..255."""
         gray_BTHW = frames_BTHW3.float().mean(-1) / 127.5 - 1.0
         x = gray_BTHW[:, None]
-        for number, stage in enumerate(self.stages):
+        for stage in self.stages:
             x = stage(x)
-            time = 2 if number and x.shape[2] > 1 else 1
-            if min(x.shape[3:]) > 1:
-                x = nn.functional.max_pool3d(x, (time, 2, 2))
         return x.mean(dim=(2, 3, 4))
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from etholake.models.recomputation import RecomputableBlock
 from etholake.models.vision.blocks import ConvNormActivation, SqueezeExcitation
 
 __all__ = ["EfficientNetB0", "EfficientNetLite0"]
@@ -76,7 +77,7 @@ class _DropPath(nn.Module):
         return x_NCHW * mask_N111 / kept
 
 
-class _MBConv(nn.Module):
+class _MBConv(RecomputableBlock):
     def __init__(
         self, channels_in: int, channels_out: int, expanded: int, kernel: int, stride: int, drop: float
     ) -> None:
@@ -144,7 +145,7 @@ def _lite_norm(channels: int) -> nn.BatchNorm2d:
     return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)
 
 
-class _LiteBlock(nn.Module):
+class _LiteBlock(RecomputableBlock):
     def __init__(self, channels_in: int, channels_out: int, expanded: int, kernel: int, stride: int) -> None:
         super().__init__()
         self.expands = expanded != channels_in

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from etholake.models.recomputation import RecomputableBlock
 from etholake.models.vision.blocks import ConvNormActivation, SqueezeExcitation, rounded
 
 __all__ = ["MobileNetV3", "mobilenet_v3_large", "mobilenet_v3_small"]
@@ -66,7 +67,7 @@ def _norm(channels: int) -> nn.BatchNorm2d:
     return nn.BatchNorm2d(channels, eps=NORM_EPS, momentum=NORM_MOMENTUM)
 
 
-class _InvertedResidual(nn.Module):
+class _InvertedResidual(RecomputableBlock):
     """Expand, filter each channel, squeeze, project; added to the input where the shapes agree."""
 
     def __init__(self, block: _Block) -> None:

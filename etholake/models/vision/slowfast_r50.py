@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from etholake.models.recomputation import RecomputableBlock
+
 __all__ = ["ALPHA", "SlowFastR50", "pathways"]
 
 ALPHA = 4  # frames of the fast pathway for each of the slow one
@@ -25,7 +27,7 @@ def pathways(frames_BCTHW: Tensor) -> list[Tensor]:
     return [frames_BCTHW.index_select(2, at), frames_BCTHW]
 
 
-class _Stem(nn.Module):
+class _Stem(RecomputableBlock):
     def __init__(self, channels: int, kernel: int) -> None:
         super().__init__()
         self.conv = nn.Conv3d(3, channels, (kernel, 7, 7), (1, 2, 2), (kernel // 2, 3, 3), bias=False)
@@ -54,7 +56,7 @@ class _Bottleneck(nn.Module):
         return projected
 
 
-class _ResBlock(nn.Module):
+class _ResBlock(RecomputableBlock):
     def __init__(self, channels_in: int, inner: int, channels_out: int, kernel: int, stride: int) -> None:
         super().__init__()
         self.projects = channels_in != channels_out or stride != 1

@@ -15,11 +15,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from etholake.errors import UsageError
+from etholake.models.recomputation import RecomputableBlock
 
 __all__ = ["VisionTransformer", "vit_b_16"]
 
 
-class _Layer(nn.Module):
+class _Layer(RecomputableBlock):
     def __init__(self, width: int, heads: int, hidden: int) -> None:
         super().__init__()
         self.ln_1 = nn.LayerNorm(width, eps=1e-6)
