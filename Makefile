@@ -35,8 +35,11 @@ $(BIN)/.installed: requirements.lock pyproject.toml
 demo: install ## Raw tracks to scored events, end to end, on this machine (DATA=…)
 	@$(BIN)/etholake demo $(ARGS)
 
-test: lint ## Lint, types and all tests
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 10 $(ARGS)
+# mypy uses one core for most of a minute, so it runs beside the tests; what it says comes after theirs.
+test: install ## Lint, types and all tests
+	$(BIN)/ruff format --check . && $(BIN)/ruff check .
+	@types=$$(mktemp); $(BIN)/mypy >$$types 2>&1 & mypy=$$!; $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 10 $(ARGS); \
+	tests=$$?; wait $$mypy; wrong=$$?; cat $$types; rm -f $$types; [ $$wrong = 0 ] && exit $$tests
 
 check: install ## Unit tests: no server, no JVM, no browser (a minute)
 	$(BIN)/python -m pytest -n 2 -m 'not (server or jvm or browser or slow or long)' $(ARGS)

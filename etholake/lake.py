@@ -141,14 +141,7 @@ class Lake:
 
     def partitions(self, table: str) -> list[dict[str, str]]:
         """Return the committed partitions, sorted; ``[{}]`` for an unpartitioned table, [] if nothing is there."""
-        prefix = f"{CURATED_ZONE}/{table}/"
-        end = ".parquet" if TABLES[table].log else f"/{POINTER}"
-        folders = {key[len(prefix) :].rpartition("/")[0] for key in self._keys(prefix) if key.endswith(end)}
-        partitions = []
-        for parts in folders:
-            pairs = (part.partition("=") for part in parts.split("/") if part)
-            partitions.append({name: unquote(value) for name, _, value in pairs})
-        return sorted(partitions, key=lambda p: tuple(p.values()))
+        return _partitions(table, self._keys(f"{CURATED_ZONE}/{table}/"))
 
     def current_files(self, table: str, partition: Mapping[str, str] | None = None) -> list[str]:
         """Return the ``s3://`` URIs of the Parquet files of the committed state, sorted; [] if there is none."""
@@ -187,19 +180,46 @@ class Lake:
     def register(self) -> dict[str, int]:
         """Make the catalog say what the pointers say, for every table of the contract.
 
+        What it says already is not written again, because each update leaves one more version of the table, and
+        Glue limits their number (https://docs.aws.amazon.com/general/latest/gr/glue.html). The catalog is read
+        before the pointers, so that what another run commits meanwhile is not taken for registered.
+
         Returns the number of committed partitions per table (0 or 1 where unpartitioned).
         """
+        pages = self.glue.get_paginator("get_tables").paginate(DatabaseName=self.database)
+        registered = {table["Name"]: table for page in pages for table in page["TableList"]}
         counts = {}
-        for name, spec in TABLES.items():
-            committed = self.partitions(name)
-            location = f"{CURATED_ZONE}/{name}/" if spec.partitions else _EMPTY
-            if committed and not spec.partitions:
+        for name, committed in self._all_partitions().items():
+            partitioned = bool(TABLES[name].partitions)
+            location = f"{CURATED_ZONE}/{name}/" if partitioned else _EMPTY
+            if committed and not partitioned:
                 location = self._current_prefix(name, {})
-            self._put_table(table_input(self.bucket, name, location))
-            for partition in committed if spec.partitions else []:
-                self._put_partition(name, partition, self._current_prefix(name, partition))
+            request = table_input(self.bucket, name, location)
+            if not _holds(registered.get(name), request):
+                self._put_table(request, exists=name in registered)
+            if committed and partitioned:
+                self._register_partitions(name, committed)
             counts[name] = len(committed)
         return counts
+
+    def _register_partitions(self, table: str, committed: Iterable[Mapping[str, str]]) -> None:
+        """Make the catalog say what the pointers of these partitions say."""
+        pages = self.glue.get_paginator("get_partitions").paginate(DatabaseName=self.database, TableName=table)
+        registered = {tuple(item["Values"]): item for page in pages for item in page["Partitions"]}
+        for partition in committed:
+            location = self._current_prefix(table, partition)
+            request = partition_input(self.bucket, table, partition, location)
+            if not _holds(registered.get(tuple(request["Values"])), request):
+                self._put_partition(table, partition, location)
+
+    def _all_partitions(self) -> dict[str, list[dict[str, str]]]:
+        """Return `partitions` of every table of the contract, from one listing."""
+        keys: dict[str, list[str]] = {name: [] for name in TABLES}
+        for key in self._keys(f"{CURATED_ZONE}/"):
+            table = key.removeprefix(f"{CURATED_ZONE}/").partition("/")[0]
+            if table in keys and key.endswith(_mark(table)):
+                keys[table].append(key)
+        return {name: _partitions(name, marks) for name, marks in keys.items()}
 
     def commit(
         self,
@@ -383,11 +403,17 @@ class Lake:
         pointer = self.current(table, partition)
         return generation_prefix(table, partition, pointer["generation"]) if pointer else _EMPTY
 
-    def _put_table(self, request: dict[str, Any]) -> None:
+    def _put_table(self, request: dict[str, Any], *, exists: bool = True) -> None:
+        """Write a table to the catalog; `exists` is what the caller believes: it decides what is tried first."""
+        where = {"DatabaseName": self.database, "TableInput": request}
+        if not exists:
+            with contextlib.suppress(self.glue.exceptions.AlreadyExistsException):  # another writer was faster
+                self.glue.create_table(**where)
+                return
         try:
-            self.glue.update_table(DatabaseName=self.database, TableInput=request)
+            self.glue.update_table(**where)
         except self.glue.exceptions.EntityNotFoundException:
-            self.glue.create_table(DatabaseName=self.database, TableInput=request)
+            self.glue.create_table(**where)
 
     def _put_partition(self, table: str, partition: Mapping[str, str], location: str) -> None:
         where = {"DatabaseName": self.database, "TableName": table}
@@ -403,6 +429,39 @@ class Lake:
     def delete(self, keys: list[str]) -> None:
         """Delete objects. Raises AwsError that names the keys which S3 refused."""
         delete_objects(self.s3, self.bucket, keys)
+
+
+def _mark(table: str) -> str:
+    """Return how the keys end that show a partition of the table to be there."""
+    return ".parquet" if TABLES[table].log else f"/{POINTER}"
+
+
+def _partitions(table: str, keys: Iterable[str]) -> list[dict[str, str]]:
+    """Return the committed partitions among the keys of a table, sorted."""
+    prefix = f"{CURATED_ZONE}/{table}/"
+    folders = {key[len(prefix) :].rpartition("/")[0] for key in keys if key.endswith(_mark(table))}
+    partitions = []
+    for parts in folders:
+        pairs = (part.partition("=") for part in parts.split("/") if part)
+        partitions.append({name: unquote(value) for name, _, value in pairs})
+    return sorted(partitions, key=lambda p: tuple(p.values()))
+
+
+def _holds(registered: Any, request: Any) -> bool:
+    """Return whether an entry of the catalog says all that `request` would make it say.
+
+    The catalog adds fields of its own, like times and defaults, but no parameters.
+    """
+    if isinstance(request, Mapping):
+        if not isinstance(registered, Mapping):
+            return False
+        return all(
+            registered.get(name) == value if name == "Parameters" else _holds(registered.get(name), value)
+            for name, value in request.items()
+        )
+    if isinstance(request, list) and isinstance(registered, list) and len(request) == len(registered):
+        return all(map(_holds, registered, request))
+    return bool(registered == request)
 
 
 def _superseded(before: Mapping[str, Any] | None, now: dt.datetime) -> dict[str, str]:

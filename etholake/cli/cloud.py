@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from etholake.cli.common import AddVerb, confirmation, positive, report, say, whole
+from etholake.cli.options import add_yes
 from etholake.settings import Settings
 
 __all__ = ["add"]
@@ -13,9 +14,9 @@ __all__ = ["add"]
 def add(verb: AddVerb) -> None:
     """Add the verbs of this module to the parser."""
     sub = verb("deploy", _deploy, "Create or update the stacks and upload the code; shows the plan, asks on aws.")
-    sub.add_argument("--yes", action="store_true", help="do not ask")
+    add_yes(sub)
     sub = verb("destroy", _destroy, "Delete the stacks; a bucket that holds data only if it is named.")
-    sub.add_argument("--yes", action="store_true", help="do not ask")
+    add_yes(sub)
     sub.add_argument("--bucket", help="delete this bucket with everything in it, too")
     sub = verb("cost", _cost, "What the last run of every stage would cost on AWS, and what you plan to do.")
     sub.add_argument("--region", default="", help="prices of this AWS region (default: that of the settings)")

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from etholake.cli.common import AddVerb, data_folder, exclusive, named_parameters, read_text, report, words
+from etholake.cli.options import add_videos
 from etholake.errors import DataError, UsageError, raise_collected, suggestion
 from etholake.progress import progress
 from etholake.settings import Settings
@@ -65,7 +66,7 @@ def add(verb: AddVerb) -> None:
         "--run", dest="run_id", metavar="RUN_IDS",
         help="predictions of these runs, a,b: a folder each (default: annotations, with merged corrections)",
     )  # fmt: skip
-    sub.add_argument("--videos", metavar="IDS", help="numbers or names, separated by commas (default: all)")
+    add_videos(sub, "default: all")
     sub.add_argument(
         "--corrected", action="store_true", help="reviewers' labels, also those that etl has not seen"
     )

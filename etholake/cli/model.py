@@ -18,6 +18,7 @@ from etholake.cli.common import (
     video_numbers,
     words,
 )
+from etholake.cli.options import add_holdout, add_videos
 from etholake.errors import UsageError
 from etholake.models.registry import config_names
 from etholake.progress import progress
@@ -50,9 +51,7 @@ def add(verb: AddVerb) -> None:
         "--learning-curve", action="store_true",
         help="with --folds or auto: what more labelled videos promise (trains the first configuration thrice)",
     )  # fmt: skip
-    sub.add_argument(
-        "--holdout", help="videos to hold out for the score, numbers or names: 12,cage4 (default: chosen per lab)"
-    )
+    add_holdout(sub)
     sub.add_argument(
         "--from", dest="base", metavar="MODEL",
         help=f"fine-tune this network: {NAMES}",
@@ -98,7 +97,7 @@ def add(verb: AddVerb) -> None:
         help=f"a model of etholake pretrain (default: the lake's newest): {NAMES}",
     )  # fmt: skip
     sub.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the filled tracks")
-    sub.add_argument("--videos", help="fill these videos only, numbers or names: 12,cage4")
+    add_videos(sub, "fill these only; default: all")
     sub = verb("compare", _compare, "Cross-validated training jobs side by side, of any family.", data=True)
     sub.add_argument("runs", nargs="+", metavar="RUN", help="jobs of train --folds; the first is compared with")
     sub = verb(
@@ -116,7 +115,7 @@ def add(verb: AddVerb) -> None:
     verb("features", _features, "Write the compact arrays that training reads, as a SageMaker processing job.")
     sub = verb("tune", _tune, "Search hyper-parameters as a SageMaker tuning job (ranges: those of the family).")
     sub.add_argument("--config", help="model configuration whose fields are tuned, as for train")
-    sub.add_argument("--holdout", help="videos to hold out, numbers or names: 12,cage4 (default: chosen per lab)")
+    add_holdout(sub)
     sub.add_argument("--strategy", choices=("Bayesian", "Random", "Grid"), help="instead of that of jobs.json")
     sub.add_argument("--jobs", type=int, help="training jobs in all")
     sub.add_argument("--parallel", type=int, help="training jobs at once")

@@ -7,6 +7,7 @@ import getpass
 from pathlib import Path
 
 from etholake.cli.common import AddVerb, exclusive, report, requires, video_number, video_numbers, words
+from etholake.cli.options import add_port, add_run, add_serve, add_videos
 from etholake.pages.figures.request import FORMATS, GROUPS, KINDS, FigureRequest
 from etholake.progress import progress
 from etholake.settings import Settings
@@ -18,9 +19,7 @@ def add(verb: AddVerb) -> None:
     """Add the verbs of this module to the parser."""
     sub = verb("dashboards", _dashboards, "Render the QuickSight definitions to a page; or serve or publish them.")
     sub.add_argument("--out", type=Path, help="page to write (default: dist/dashboards.html)")
-    sub.add_argument(
-        "--serve", type=int, nargs="?", const=0, metavar="PORT", help="serve it on loopback, with live queries"
-    )
+    add_serve(sub, "with live queries")
     sub.add_argument("--publish", metavar="PRINCIPAL", help="create or update in QuickSight, for this user's ARN")
     sub.add_argument(
         "--theme", metavar="ARN", help="with --publish: a theme that exists (default: Etholake's own)"
@@ -29,24 +28,20 @@ def add(verb: AddVerb) -> None:
 
     sub = verb("video", _video, "The page of one video: skeletons, ethogram, truth above prediction; or serve it.")
     sub.add_argument("--video", required=True, metavar="VIDEO", help="its number or name")
-    sub.add_argument("--run", metavar="RUN_ID", dest="run_id", help="whose predictions (default: the only run's)")
+    add_run(sub, "whose predictions (default: the only run's)")
     sub.add_argument("--out", type=Path, help="page to write (default: dist/video-NUMBER.html)")
-    sub.add_argument(
-        "--serve", type=int, nargs="?", const=0, metavar="PORT", help="serve it on loopback, poses on demand"
-    )
+    add_serve(sub, "poses on demand")
 
     sub = verb("review", _review, "Look at videos, correct labels, merge them, train again: a page on loopback.")
     sub.add_argument("--user", default="", metavar="NAME", help="who reviews (default: the login name)")
     sub.add_argument("--lab", default="", help="show this lab first")
-    sub.add_argument(
-        "--run", default="", metavar="RUN_ID", dest="run_id", help="whose predictions are asked about"
-    )
+    add_run(sub, "whose predictions are asked about", default="")
     sub.add_argument("--video", metavar="VIDEO", help="open this video (number or name) first")
     sub.add_argument("--films", type=Path, metavar="FOLDER", help="films named LAB/VIDEO.mp4 or VIDEO.mp4")
-    sub.add_argument("--serve-at", type=int, default=0, metavar="PORT", help="port (default: a free one)")
+    add_port(sub)
     sub.add_argument("--merge", action="store_true", help="merge the corrections and stop, without a page")
     sub = verb("desk", _desk, "Import, train, predict, review and export from one page, on loopback.")
-    sub.add_argument("--serve-at", type=int, default=0, metavar="PORT", help="port (default: a free one)")
+    add_port(sub)
     sub = verb("agreement", _agreement, "How well two agree: reviewers, runs, or the annotation; by action.")
     sub.add_argument("first", metavar="FIRST", help="a reviewer, a run id, or annotation")
     sub.add_argument("second", metavar="SECOND", help="the other one")
@@ -56,11 +51,9 @@ def add(verb: AddVerb) -> None:
         "kind", metavar="KIND", help="; ".join(f"{name}: {kind.summary}" for name, kind in KINDS.items())
     )
     sub.add_argument("--out", type=Path, help=f"file to write: {', '.join(FORMATS)} (default: dist/KIND.pdf)")
-    sub.add_argument("--videos", metavar="VIDEO,…", help="numbers or names (default: all of the lab)")
+    add_videos(sub, "default: all of the lab")
     sub.add_argument("--lab", default="", help="(default: all labs)")
-    sub.add_argument(
-        "--run", default="", metavar="RUN_ID", dest="run_id", help="its predictions (default: annotations)"
-    )
+    add_run(sub, "its predictions (default: annotations)", default="")
     sub.add_argument("--actions", metavar="NAME,…", help="(default: all)")
     sub.add_argument("--group", default="", help=f"groups of animals: {', '.join(GROUPS)}")
     sub.add_argument(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from etholake.cli.common import AddVerb, exclusive, report, requires, video_numbers
+from etholake.cli.options import add_holdout
 from etholake.settings import Settings
 
 __all__ = ["add"]
@@ -16,9 +17,7 @@ def add(verb: AddVerb) -> None:
     """Add the verb of this module to the parser."""
     sub = verb("pipeline", _pipeline, "Raw zone to served model by the state machine, states shown as they run.")
     sub.add_argument("--config", help="named configuration (default: the setting `config`)")
-    sub.add_argument(
-        "--holdout", help="videos to hold out for the score, numbers or names: 12,cage4 (default: chosen per lab)"
-    )
+    add_holdout(sub)
     sub.add_argument(
         "--max-quarantined", type=float, metavar="SHARE",
         help="the quality gate closes if more of a lab's rows were quarantined (default: 0.5)",

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from etholake import logs
 from etholake.cli.common import AddVerb, data_folder, exclusive, report, requires, say, video_numbers
+from etholake.cli.options import add_videos
 from etholake.errors import UsageError
+from etholake.evaluation.protocols.unsplit import UNSPLIT, why_not
 from etholake.progress import progress
 from etholake.settings import Settings
 from etholake.stages.model.model_names import NAMES
@@ -60,9 +62,7 @@ def add(verb: AddVerb) -> None:
         help="with --video: tables of way, speed and time, Parquet and xlsx",
     )
     sub.add_argument("--sheet", type=Path, metavar="PNG", help="with --video: a picture of every predicted bout")
-    sub.add_argument(
-        "--videos", help="numbers or names, 12,cage4 (default: all of test, the held-out ones of train)"
-    )
+    add_videos(sub, "default: all of test, the held-out ones of train")
     sub.add_argument(
         "--output", type=Path, required=True, help="submission CSV to write (with --tracks: .jsonl or .parquet)"
     )
@@ -72,7 +72,7 @@ def add(verb: AddVerb) -> None:
         "--out-of-fold", nargs="?", const="current", metavar="RUN",
         help="judge the probabilities of a cross-validated training job, too (RUN: its name; default: the newest)",
     )  # fmt: skip
-    sub.add_argument("--videos", help="score these videos only, numbers or names: 12,cage4")
+    add_videos(sub, "score these only; default: all")
     sub.add_argument("--html", type=Path, metavar="PAGE", help="write a page with ethograms to look at")
     sub.add_argument(
         "--model", metavar="MODEL",
@@ -92,8 +92,8 @@ def add(verb: AddVerb) -> None:
     sub = verb("benchmark", _benchmark, "Run a published benchmark by its own protocol; our figure beside theirs.")
     sub.add_argument(
         "benchmark",
-        choices=("calms21", "mabe22"),
-        help="calms21: mouse pairs, tasks 1 to 3; mabe22: mouse triplets",
+        choices=("calms21", "mabe22", *UNSPLIT),
+        help="calms21: mouse pairs, tasks 1 to 3; mabe22: mouse triplets; the others say why there is none",
     )
     sub.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder with its official files")
     sub.add_argument("--task", type=int, action="append", metavar="N", help="a task of calms21; several times")
@@ -103,6 +103,8 @@ def add(verb: AddVerb) -> None:
 def _benchmark(_: Settings, arguments: argparse.Namespace) -> None:
     from etholake.evaluation.protocols import calms21, mabe22
 
+    if arguments.benchmark in UNSPLIT:
+        raise UsageError(why_not(arguments.benchmark))
     if arguments.benchmark == "mabe22":
         if arguments.task or arguments.rounds:
             raise UsageError("--task and --rounds belong to calms21: mabe22 runs all tasks of its label file.")

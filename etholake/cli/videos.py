@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from etholake.cli.common import AddVerb, exclusive, positive, report, requires, say, video_number, video_numbers
+from etholake.cli.options import add_run, add_videos
 from etholake.errors import DataError, UsageError
 from etholake.progress import progress
 from etholake.settings import Settings
@@ -52,22 +53,18 @@ def add(verb: AddVerb) -> None:
     sub.add_argument(
         "--sheet", type=Path, metavar="PNG", help="write crops of a set (--set) with their key points"
     )
-    sub.add_argument("--videos", metavar="IDS", help="numbers or names, for --export and --sheet")
+    add_videos(sub, "for --export and --sheet")
     sub = verb("overlay", _overlay, "Draw skeletons, boxes and events over a video of the lake.")
     sub.add_argument("--video", required=True, metavar="ID", help="number or name of the video")
     sub.add_argument("--out", type=Path, metavar="MP4", help="overlay video to write")
     sub.add_argument("--sheet", type=Path, metavar="PNG", help="sheets of bouts to write: a picture of each")
-    sub.add_argument(
-        "--run", dest="run_id", metavar="RUN_ID", help="predictions of this run (default: annotation)"
-    )
+    add_run(sub, "predictions of this run (default: annotation)")
     sub.add_argument("--speed", type=int, metavar="N", help="show every N-th frame")
     sub.add_argument("--only-bouts", action="store_true", help="leave out frames without an event")
     sub = verb("metrics", _metrics, "Write way, speed and time of each behavior, as Parquet and xlsx.")
     sub.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder for the tables")
-    sub.add_argument("--videos", metavar="IDS", help="numbers or names, 12,cage4 (default: all that have events)")
-    sub.add_argument(
-        "--run", dest="run_id", metavar="RUN_ID", help="predictions of this run (default: annotation)"
-    )
+    add_videos(sub, "default: all that have events")
+    add_run(sub, "predictions of this run (default: annotation)")
     sub.add_argument(
         "--window", type=positive, default=60.0, metavar="SECONDS", help="length of a window (default: 60)"
     )

@@ -175,6 +175,8 @@ def translated(kind: str, text: str, limits: Limits) -> QueryError:
         return QueryError("DIVISION_BY_ZERO", "Division by zero")
     if kind == "OutOfRangeException":
         return QueryError("NUMERIC_VALUE_OUT_OF_RANGE", message.removeprefix("Out of Range Error: "))
+    if "Type INT128 with value" in message:  # DuckDB sums whole numbers in 128 bits
+        return QueryError("NUMERIC_VALUE_OUT_OF_RANGE", "bigint addition overflow")
     if kind == "ConversionException":
         value = re.search(r"[Cc]ould not (?:convert|parse) string ['\"](.*?)['\"] (?:to|into) (\w+)", message)
         shown = (
@@ -183,6 +185,11 @@ def translated(kind: str, text: str, limits: Limits) -> QueryError:
             else message
         )
         return QueryError("INVALID_CAST_ARGUMENT", shown)
+    if match := re.search(
+        r"(WHERE|GROUP BY|HAVING|JOIN) clause cannot contain (window functions|aggregates)", message
+    ):
+        clause = f"{match.group(1)} clause cannot contain aggregations, window functions or grouping operations"
+        return QueryError("EXPRESSION_NOT_SCALAR", f"line 1:1: {clause}")
     if "must appear in the GROUP BY" in message:
         name = re.search(r'column "?([^"\s]+)"?', message)
         return QueryError(

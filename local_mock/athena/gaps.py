@@ -25,6 +25,8 @@ _CLAUSES = (
     "max_by and min_by of several values by a float or a nested value; max and min of several floats; checksum of nested values",
     "typeof of nested text (lengths inside are not tracked); RANGE frames over timestamps with zone or more than 6 digits",
     "approx_percentile with weights or an accuracy (without, it takes the value at the exact rank; approx_distinct counts exactly)",
+    r"the escapes `\h`, `\H`, `\R`, `\X`, `\K`, `\N`, `\C`, `\M`, `\Y`, `\y`, `\g` in patterns (Java and Joni read them differently); "
+    "LISTAGG ON OVERFLOW TRUNCATE of more than 1 MiB",
     "json_table; the method datetime() and the division of decimals in paths of json_value and its like; wildcards and filters in those of json_extract",
     "date conversions in format(), names of zones in format_datetime other than UTC, eras and centuries in parse_datetime",
     "syntax of other dialects that Athena refuses, too: QUALIFY, ILIKE, `BETWEEN SYMMETRIC`, `UNION BY NAME`, `CAST … FORMAT`, "

@@ -18,6 +18,7 @@ _PIECES = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|[^'
 _NUMBER = re.compile(
     r"(?<![\w.$@])(?:0[xX][0-9A-Fa-f]+(?:_[0-9A-Fa-f]+)*|0[bB][01]+(?:_[01]+)*|0[oO][0-7]+(?:_[0-7]+)*|\d+(?:_\d+)+)(?![\w.])"
 )
+_SCIENTIFIC = re.compile(r"(?<![\w.$@])(?:\d+\.?\d*|\.\d+)[eE][+-]?\d+(?=[+-])")
 # Type names of other dialects (and of Athena's DDL) that sqlglot renames.
 _FOREIGN_TYPES = frozenset({
     "STRING", "TEXT", "FLOAT", "BOOL", "INT2", "INT4", "INT8", "NUMBER", "DATETIME", "BYTES", "BLOB", "BINARY", "FLOAT4", "FLOAT8",
@@ -30,22 +31,27 @@ _UNITS = ("YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND")
 
 
 def plain_numbers(sql: str) -> str:
-    """Return `sql` with `1_000`, `0x1F`, `0b101` and `0o17` written in decimal, and no blanks in `X'00 ff'`."""
+    """Return `sql` with numbers as sqlglot reads them, and no blanks in `X'00 ff'`.
+
+    `1_000`, `0x1F`, `0b101` and `0o17` become decimal; `1e0+1` gets a blank before the sign, which sqlglot would
+    take for that of an exponent.
+    """
     out: list[str] = []
-    for piece in _PIECES.findall(sql):
-        if piece[0] in "'\"" or piece.startswith(("--", "/*")):
-            hexadecimal = piece[0] == "'" and out and re.search(r"(?<!\w)[xX]$", out[-1])
-            out.append(re.sub(r"\s+", "", piece) if hexadecimal else piece)
-        else:
-            out.append(
-                _NUMBER.sub(
-                    lambda m: str(
-                        int(m.group().replace("_", ""), 0 if m.group()[:2].lower() in ("0x", "0b", "0o") else 10)
-                    ),
-                    piece,
-                )
-            )
-    return "".join(out)
+    code = ""
+    for piece in [*_PIECES.findall(sql), "''"]:
+        if piece[0] not in "'\"" and not piece.startswith(("--", "/*")):
+            code += piece
+            continue
+        out.append(_SCIENTIFIC.sub(r"\g<0> ", _NUMBER.sub(_in_decimal, code)))
+        hexadecimal = piece[0] == "'" and re.search(r"(?<!\w)[xX]$", code)
+        out.append(re.sub(r"\s+", "", piece) if hexadecimal else piece)
+        code = ""
+    return "".join(out[:-1])
+
+
+def _in_decimal(number: re.Match[str]) -> str:
+    written = number.group()
+    return str(int(written.replace("_", ""), 0 if written[:2].lower() in ("0x", "0b", "0o") else 10))
 
 
 def _place(token: Any) -> str:

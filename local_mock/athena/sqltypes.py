@@ -334,5 +334,7 @@ def _common_number(left: Type, right: Type) -> Type:
 
 
 def is_coercible(source: Type, target: Type) -> bool:
-    """Return whether Trino widens `source` to `target` by itself."""
+    """Return whether Trino widens `source` to `target` by itself; the names of a row's fields may differ."""
+    if source.args and source.base == target.base and len(source.args) == len(target.args):
+        return all(map(is_coercible, source.args, target.args))
     return common_type(source, target) == target

@@ -227,6 +227,20 @@ def _grant(properties: Properties) -> dict[str, Any]:
     return {**without(properties, "Catalog"), "CatalogId": properties.get("Catalog", ACCOUNT)}
 
 
+# --- SageMaker --------------------------------------------------------------------------------------------
+def _pipeline(name: str, properties: Properties) -> dict[str, Any]:
+    """Return a pipeline as the API takes it: the definition is a text, and the key in S3 has another name."""
+    definition = properties.get("PipelineDefinition") or {}
+    request = without(properties, "PipelineDefinition", "Tags") | {"PipelineName": name}
+    if "PipelineDefinitionBody" in definition:
+        request["PipelineDefinition"] = _text(definition["PipelineDefinitionBody"])
+    if place := definition.get("PipelineDefinitionS3Location"):
+        request["PipelineDefinitionS3Location"] = {"Bucket": place["Bucket"], "ObjectKey": place["Key"]} | (
+            {"VersionId": place["Version"]} if place.get("Version") else {}
+        )
+    return request
+
+
 # --- Step Functions ---------------------------------------------------------------------------------------
 def _definition(properties: Properties) -> str:
     """Return the definition as the service gets it, its ``${substitutions}`` filled in.
@@ -354,6 +368,12 @@ OPERATIONS: tuple[Kind, ...] = (
         update=lambda _, p: [("grant_permissions", _grant(p))],
         dropped=lambda _, old, __: [("revoke_permissions", _grant(old))],
         delete=lambda _, p: [("revoke_permissions", _grant(p))],
+    ),
+    Kind(
+        "AWS::SageMaker::Pipeline", "sagemaker", "PipelineName",
+        create=lambda n, p: [("create_pipeline", _pipeline(n, p) | tags(p))],
+        update=lambda n, p: [("update_pipeline", _pipeline(n, p))],
+        delete=lambda n, _: [("delete_pipeline", {"PipelineName": n})],
     ),
     Kind(
         "AWS::SageMaker::ModelPackageGroup", "sagemaker", "ModelPackageGroupName",

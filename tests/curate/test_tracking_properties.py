@@ -17,7 +17,8 @@ import pyarrow as pa
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
-from reference import EPSILON32, assert_agrees, assert_balanced
+from reference import EPSILON32
+from reference_comparison import assert_agrees, assert_balanced
 
 from etholake.contract import TABLES
 from etholake.curate.tracking import CuratedTracking, VideoScale, curate_tracking

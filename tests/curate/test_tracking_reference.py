@@ -14,7 +14,8 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from reference import DirtyVideo, assert_agrees, dirty_video
+from dirty_videos import DirtyVideo, dirty_video
+from reference_comparison import assert_agrees
 
 from etholake.curate import points
 from etholake.curate.tracking import Curation, VideoScale, curate_tracking

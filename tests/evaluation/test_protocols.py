@@ -113,3 +113,13 @@ def test_files_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     write(tmp_path, 1, metadata={})
     with pytest.raises(DataError, match="has no vocabulary"):
         calms21.run_task(tmp_path, 1)
+
+
+@pytest.mark.parametrize("name", ["deepethogram", "pair-r24m", "sbea"])
+def test_a_data_set_without_a_published_split_is_no_benchmark(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["benchmark", name, "--data", str(tmp_path)]) == 2
+    text = " ".join(capsys.readouterr().err.split())
+    assert f"There is no benchmark '{name}' to repeat" in text
+    assert "No split is invented here." in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 import resource
@@ -48,6 +49,20 @@ def mutated(data: bytes, chance: random.Random) -> bytes:
     digits = [i for i, byte in enumerate(data) if chr(byte).isdigit()] or [at]
     where = chance.choice(digits)
     return data[:where] + chance.choice(NUMBERS) + data[where + 1 :]
+
+
+def test_damaged_and_endless_compressed_projects_are_refused(tmp_path: Path) -> None:
+    packed = gzip.compress(twins.boris(tmp_path).read_bytes())
+    path = tmp_path / "project.boris.gz"
+    for damaged in (packed[:-12], packed[:40], b"no gzip", packed[:60] + b"\0" * 40 + packed[100:]):
+        path.write_bytes(damaged)
+        with pytest.raises(DataError, match=r"project\.boris\.gz: cannot be read"):
+            list(FORMATS.get("boris_project").read(path, ReadOptions()))  # type: ignore[call-arg]
+    with gzip.open(path, "wb", compresslevel=1) as stream:
+        for _ in range(129):
+            stream.write(b" " * 2**20)
+    with pytest.raises(DataError, match="at most 134,217,728 bytes was expected, but it is larger"):
+        list(FORMATS.get("boris_project").read(path, ReadOptions()))  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize("twin", twins.TWINS)

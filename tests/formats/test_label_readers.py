@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import math
 from pathlib import Path
@@ -155,6 +156,14 @@ def test_an_exclusive_stop_a_millisecond_early_loses_no_frame(tmp_path: Path) ->
               [2.0, "m", "sniff", "", ""], [3.0, "m", "sniff", "", ""]]  # fmt: skip
     # 1.999 s · 30 = 59.97: rounded down it would be 59, and frame 59 would belong to nobody
     assert frames(read(twins.boris(tmp_path, events))[0]) == [("attack", 30, 60), ("sniff", 60, 90)]
+
+
+def test_a_compressed_boris_project_is_read_as_the_plain_one(tmp_path: Path) -> None:
+    plain = twins.boris(tmp_path)
+    packed = tmp_path / "Project.BORIS.gz"
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    assert [item.name for item, _ in detect(packed)] == ["boris_project"]
+    assert read(packed) == read(plain)
 
 
 def test_the_time_offset_is_taken_off(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import label_twins as twins
 import numpy as np
 import openpyxl
+import pose_twins  # type: ignore[import-not-found]
 import pytest
 from pose_reading import only, point  # type: ignore[import-not-found]
 
@@ -64,6 +65,8 @@ def test_intervals_of_a_workbook(tmp_path: Path) -> None:
     ("text", "expected"),
     [
         ("attack,rear,Frame\n1,0,0\n1,0,1\n0,1,2\n", [("attack", 0, 2), ("rear", 2, 3)]),
+        ("Frame;attack\n0;WAHR\n1;FALSCH\n", [("attack", 0, 1)]),
+        ("frame,attack\n0,FAUX\n1,VRAI\n", [("attack", 1, 2)]),
         ("frame,attack\n0,True\n1,False\n2,True\n", [("attack", 0, 1), ("attack", 2, 3)]),
         (",frame,attack\n0,10,1\n1,11,0\n", [("attack", 10, 11)]),
         ("frame,time,attack\n0,0.000,0\n1,0.033,1\n", [("attack", 1, 2)]),
@@ -184,6 +187,25 @@ def test_an_ethovision_header_in_another_language_is_known_by_its_clocks_unit(tm
     assert ("Grooming", 1.0, 2.0) in bouts(recording)  # samples 15 to 30 at 15 Hz
     other = text.replace('"s";"s"', '"m";"m"')
     assert list(detect(twins.written(path, other, "utf-16"))) == []
+
+
+def test_german_ethovision_tracks_have_their_video_and_decimal_commas(tmp_path: Path) -> None:
+    path = pose_twins.ethovision_txt(tmp_path)
+    words = {
+        "Number of header lines:": "Anzahl der Kopfzeilen:", "Video file": "Videodatei", "X center": "X-Mitte",
+        "Y center": "Y-Mitte", "X nose": "X-Nase", "Y nose": "Y-Nase", "Trial time": "Versuchszeit",
+        "Recording time": "Aufzeichnungszeit", "Subject name": "Tier", "-4.5": "-4,5",
+        "-2.5": "-2,5", "3.25": "3,25", "7.5": "7,5", "0.": "0,",
+    }  # fmt: skip
+    text = path.read_text(encoding="utf-16")
+    for english, german in words.items():
+        text = text.replace(english, german)
+    path.write_text(text, encoding="utf-16")
+    assert [b[0] for b in bouts(read(path, "ethovision_raw"))] == ["Rearing", "Rearing"]
+    recording = only("ethovision_tracks", path)
+    assert (recording.name, recording.video, recording.parts) == ("clip", "clip.mpg", ("mitte", "nase"))
+    assert point(recording, 2, "animal", "mitte") == [2, 4.5]
+    assert point(recording, 2, "animal", "nase") == [7.5, -3.25]
 
 
 def test_annotations_of_an_npy_are_read_as_those_of_its_json(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ import pose_twins as twins  # type: ignore[import-not-found]
 import pytest
 from pose_reading import only, point, texts  # type: ignore[import-not-found]
 
+from etholake.errors import DataError
+
 
 def test_slp_is_sparse_a_user_wins_and_the_skeleton_orders_the_nodes(tmp_path: Path) -> None:
     recording = only("sleap_slp", twins.sleap_slp(tmp_path))
@@ -85,6 +87,21 @@ def test_sleap_csv_holds_only_the_frames_with_instances(tmp_path: Path) -> None:
     assert recording.animals == ("a", "b")
     assert point(recording, 8, "a", "tail") == [9, 10]
     assert recording.missing == {"no instance in the frame": 2, "empty in the file": 1}
+
+
+def test_sleap_csv_may_lack_scores(tmp_path: Path) -> None:
+    rows = "track,frame_idx,nose.x,nose.y,tail.x,tail.y\nA,0,1,2,3,4\nB,0,5,6,,\nA,2,7,8,3,4\n"
+    (tmp_path / "pair.analysis.csv").write_text(rows)
+    recording = only("sleap_csv", tmp_path / "pair.analysis.csv")
+    assert recording.animals == ("A", "B")
+    assert recording.frames.tolist() == [0, 2]
+    assert recording.likelihood is None
+    assert recording.xyz[0, :, 0].tolist() == [[1, 2], [5, 6]]
+    assert np.isnan(recording.xyz[0, 1, 1]).all()
+    assert recording.xyz[1, 0, 0].tolist() == [7, 8]
+    (tmp_path / "half.csv").write_text(rows.replace("tail.y", "tail.y,nose.score").replace("4\n", "4,1\n"))
+    with pytest.raises(DataError, match=r"half\.csv: expected the columns x and y .* for all or for none"):
+        only("sleap_csv", tmp_path / "half.csv")
 
 
 def test_sleap_csv_takes_the_columns_of_a_node_in_any_order(tmp_path: Path) -> None:

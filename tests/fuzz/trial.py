@@ -26,7 +26,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 from mutator import VIDEO, Mutant, csv_text, metadata_csv, mutant, parquet, tracks
-from reference import assert_equal, assert_summary, assert_table, reference
+from reference import reference
+from reference_comparison import assert_equal, assert_summary, assert_table
 
 from etholake.contract import (
     RAW_ANNOTATION_COLUMNS,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
+import pickle
 import threading
 from dataclasses import replace
 from typing import Any
@@ -23,12 +24,6 @@ from etholake.stages.lake import vacuum
 
 LAB_A = {"split": "train", "lab_id": "LabA"}
 TRACKS, SUMMARY = "tracking_curated", "track_summary"
-
-
-@pytest.fixture(scope="module")
-def session(in_process: Any) -> Any:
-    """What is tested is what the jobs make of a state, not who computes it."""
-    return in_process
 
 
 @pytest.fixture
@@ -236,6 +231,37 @@ def test_a_dropped_lab_is_gone_at_once_and_its_files_later(curated: World, mock_
     assert lab_b in curated.lake.partitions(TRACKS)
 
 
+def test_what_travels_to_and_from_the_workers_does_not_grow_with_the_rows(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the tasks nor the results hold rows: 30 times the rows, the same bytes (but for longer numbers)."""
+    from pyspark import RDD
+
+    travelled: list[int] = []
+    collect, parallelize = RDD.collect, type(world.spark.sparkContext).parallelize
+
+    def watched_collect(self: Any) -> Any:
+        result = collect(self)
+        travelled.append(len(pickle.dumps(result)))
+        return result
+
+    def watched_parallelize(self: Any, data: Any, *rest: Any) -> Any:
+        travelled.append(len(pickle.dumps(data)))
+        return parallelize(self, data, *rest)
+
+    monkeypatch.setattr(RDD, "collect", watched_collect)
+    monkeypatch.setattr(type(world.spark.sparkContext), "parallelize", watched_parallelize)
+    world.run()
+    few, rows = list(travelled), len(world.table(TRACKS, **LAB_A))
+    travelled.clear()
+    for lab, video in (("LabA", 1), ("LabA", 2), ("Lab B", 3)):
+        world.parquet("tracking", lab, video, tracks(frames=90))
+    world.run("other code")
+    assert len(world.table(TRACKS, **LAB_A)) == 30 * rows
+    assert len(travelled) == len(few) == 4  # tasks and results of two jobs
+    assert all(abs(now - before) < 200 for now, before in zip(travelled, few, strict=True))
+
+
 def test_a_lab_beyond_a_limit_is_not_shown_and_the_others_are(curated: World) -> None:
     """3 of 6 rows of Lab B have no coordinate; the limit is a quarter."""
     before = curated.lake.current(TRACKS, {"split": "train", "lab_id": "Lab B"})
@@ -286,3 +312,40 @@ def test_behavior_summary_goes_with_the_annotations(curated: World) -> None:
         curated.lake.s3.delete_object(Bucket=curated.lake.bucket, Key=key)
     curated.run()
     assert curated.lake.partitions("behavior_summary") == [{"lab_id": "Lab B"}]
+
+
+def test_register_writes_only_what_the_catalog_does_not_say(curated: World) -> None:
+    """What was changed or removed in the catalog is mended; the rest is read, and gets no new version."""
+    lake = curated.lake
+    counts = lake.register()
+    where = {"DatabaseName": lake.database}
+    lake.glue.delete_table(**where, Name="quarantine")
+    changed = lake.glue.get_table(**where, Name="metadata_train")["Table"]
+    changed["StorageDescriptor"]["Columns"][0]["Type"] = "binary"
+    lake.glue.update_table(**where, TableInput={k: changed[k] for k in ("Name", "StorageDescriptor")})
+    lake.glue.delete_partition(**where, TableName=TRACKS, PartitionValues=["train", "LabA"])
+    elsewhere = lake.glue.get_partition(**where, TableName="behavior_summary", PartitionValues=["LabA"])[
+        "Partition"
+    ]
+    elsewhere["StorageDescriptor"]["Location"] += "elsewhere/"
+    lake.glue.update_partition(
+        **where, TableName="behavior_summary", PartitionValueList=["LabA"],
+        PartitionInput={k: elsewhere[k] for k in ("Values", "StorageDescriptor")},
+    )  # fmt: skip
+    written: list[str] = []
+
+    def note(model: Any, params: Any, **_: Any) -> None:
+        body = json.loads(params["body"])
+        entry = body.get("TableInput", {}).get("Name") or body.get("TableName")
+        written.append(f"{model.name} {entry}")
+
+    for operation in ("CreateTable", "UpdateTable", "CreatePartition", "UpdatePartition"):
+        lake.glue.meta.events.register(f"before-call.glue.{operation}", note)
+    assert lake.register() == counts
+    assert sorted(written) == [
+        "CreatePartition tracking_curated", "CreateTable quarantine", "UpdatePartition behavior_summary",
+        "UpdatePartition tracking_curated", "UpdateTable metadata_train",
+    ]  # fmt: skip
+    written.clear()
+    assert lake.register() == counts
+    assert written == []

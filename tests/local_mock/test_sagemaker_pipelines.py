@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from sagemaker_lab import Lab, tar_gz
 from sagemaker_studio import INFERENCE
 
+from etholake import aws
 from etholake.settings import Settings
 
 ROLE = "arn:aws:iam::123456789012:role/pipeline"
@@ -360,3 +361,32 @@ def test_pipelines_are_made_from_s3_changed_listed_and_refused(lab: Lab) -> None
         )
     with pytest.raises(ClientError, match=r"ResourceNotFound.*Pipeline execution 'arn:none' does not exist"):
         lab.sagemaker.describe_pipeline_execution(PipelineExecutionArn="arn:none")
+
+
+def test_a_stack_makes_changes_and_deletes_a_pipeline(lab: Lab) -> None:
+    stacks = aws.client(lab.settings, "cloudformation")
+    name = f"stacked-{lab.bucket}"
+    text = definition([step("F", "Fail", {"ErrorMessage": "x"})])
+    other = definition([step("Other", "Fail", {"ErrorMessage": "y"})])
+    lab.s3.put_object(Bucket=lab.bucket, Key="stacked.json", Body=other.encode())
+
+    def template(place: dict[str, Any], **more: Any) -> str:
+        properties = {"PipelineName": name, "RoleArn": ROLE, "PipelineDefinition": place, **more}
+        resource = {"Type": "AWS::SageMaker::Pipeline", "Properties": properties}
+        return json.dumps({"Resources": {"P": resource}, "Outputs": {"Name": {"Value": {"Ref": "P"}}}})
+
+    tags = [{"Key": "lab", "Value": "mouse"}]
+    stacks.create_stack(StackName=name, TemplateBody=template({"PipelineDefinitionBody": text}, Tags=tags))
+    (stack,) = stacks.describe_stacks(StackName=name)["Stacks"]
+    assert (stack["StackStatus"], stack["Outputs"][0]["OutputValue"]) == ("CREATE_COMPLETE", name)
+    made = lab.sagemaker.describe_pipeline(PipelineName=name)
+    assert made["PipelineDefinition"] == text
+    assert lab.sagemaker.list_tags(ResourceArn=made["PipelineArn"])["Tags"] == tags
+    assert ended(lab, start(lab, name))["PipelineExecutionStatus"] == "Failed"
+    place = {"PipelineDefinitionS3Location": {"Bucket": lab.bucket, "Key": "stacked.json"}}
+    stacks.update_stack(StackName=name, TemplateBody=template(place, PipelineDescription="changed", Tags=tags))
+    made = lab.sagemaker.describe_pipeline(PipelineName=name)
+    assert (made["PipelineDefinition"], made["PipelineDescription"]) == (other, "changed")
+    stacks.delete_stack(StackName=name)
+    with pytest.raises(ClientError, match="does not exist"):
+        lab.sagemaker.describe_pipeline(PipelineName=name)

@@ -246,6 +246,14 @@ def test_weights_of_a_backbone_become_a_channel(lake: Settings, tmp_path: Path) 
         assert backbones.stage(lake, place, config, {}) == uri
     both = backbones.stage(lake, str(tmp_path), f"{config},slowfast:smoke", {})
     assert both != uri
+    for name in ("model.safetensors", "config.json"):  # in the layout of transformers, beside others
+        (tmp_path / name).write_bytes(b"{}")
+        s3.put_object(Bucket=lake.bucket, Key=f"own/{name}", Body=b"{}")
+    fields = {"backbone": "transformers_vit"}
+    folder = backbones.stage(lake, str(tmp_path), config, fields)
+    assert folder == backbones.stage(lake, f"s3://{lake.bucket}/own/", config, fields) != uri
+    objects = [item["Key"] for item in list_objects(s3, lake.bucket, folder.removeprefix(f"s3://{lake.bucket}/"))]
+    assert sorted(key.rpartition("/")[2] for key in objects) == ["config.json", "model.safetensors"]
     for place, reason in (
         (f"s3://{lake.bucket}/own/none.pth", "There are no weights at"),
         (f"s3://{lake.bucket}/nowhere/", "expected one file with weights of the backbone 'vit_tiny'.*got none"),
@@ -290,3 +298,25 @@ def test_given_weights_are_trained_on_and_the_second_checkpoint_is_served(lake: 
     assert (other["family"], other["backbone"]) == ("crop_sequence", model["backbone"])
     served = serve.run(lake, checkpoint="highest_accuracy")
     assert "/second/" in served.details["model_uri"]
+
+
+@pytest.mark.long
+def test_a_backbone_of_transformers_is_trained_by_a_job_with_its_extra(lake: Settings, tmp_path: Path) -> None:
+    """The job installs requirements-video.txt; its model keeps the sizes of the folder, and predicts."""
+    transformers = pytest.importorskip("transformers", reason="pip install 'etholake[video]'")
+    sizes = {
+        "hidden_size": 32,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "image_size": 32,
+        "patch_size": 8,
+    }
+    transformers.Dinov2Model(transformers.Dinov2Config(**sizes)).save_pretrained(tmp_path)
+    fields = {"backbone": "transformers_dinov2", "epochs": 1, "batches_per_epoch": 2}
+    options = train.TrainingOptions(weights=str(tmp_path), fields=fields)
+    assert training_inputs.training_plan(lake, "multitask:smoke", (3,), options).extra == "video"
+    assert train.run(lake, "multitask:smoke", (3,), options=options).status == "done"
+    described = explain.run(lake, "current")
+    assert described["config"]["backbone_config"]["hidden_size"] == 32
+    result = predict.run(lake, "train", [3], tmp_path / "submission.csv")
+    assert result.details["skipped_because"] == {}

@@ -155,6 +155,10 @@ def test_weights_that_do_not_fit_are_named(published: Path, tmp_path: Path) -> N
 def test_folders_of_another_kind_or_of_pickle_are_refused(published: Path, tmp_path: Path) -> None:
     with pytest.raises(ContractError, match="needs a model of the type 'dinov2', but got 'vit'"):
         sizes_of_folder("transformers_dinov2", published / "vit")
+    for content, reason in (("[" * 100_000, "cannot be read"), ("[]", "holds no configuration, but a list")):
+        (tmp_path / "config.json").write_text(content)
+        with pytest.raises(ContractError, match=reason):
+            sizes_of_folder("transformers_vit", tmp_path)
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "pytorch_model.bin").write_bytes(b"x")
     with pytest.raises(

@@ -6,6 +6,7 @@ import io
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import moving_square as square  # type: ignore[import-not-found]
@@ -26,6 +27,31 @@ from etholake.video.task import ClipTask, prepare, run_here
 from etholake.video.windows import ClipWindow, WindowIndex
 
 NAN = np.float32("nan")
+
+
+class Still:
+    """A frame that is one gray picture, with as much of a frame as boxes by background read."""
+
+    def __init__(self, gray: np.ndarray) -> None:
+        self.picture = SimpleNamespace(width=gray.shape[1], height=gray.shape[0])
+        self._gray = gray
+
+    def gray(self, _width: int) -> np.ndarray:
+        return self._gray
+
+
+def test_an_animal_that_sits_is_found_for_long_and_leaves_nothing_behind() -> None:
+    """The arena was learnt with the animal in it, as where it sits through most of the video."""
+    floor = np.full((64, 96), 90, np.uint8)
+    seated, moved = floor.copy(), floor.copy()
+    seated[20:32, 10:22] = moved[40:52, 60:72] = 235
+    source = BackgroundBoxes(seated.copy(), 2)
+    frames = [Still(floor), *[Still(moved)] * 1500]  # a minute at 25 frames/s
+    boxes = [source.boxes(frame) for frame in frames]  # type: ignore[arg-type]
+    assert all(np.isfinite(boxes_M4).all(axis=1).sum() == 1 for boxes_M4 in boxes[1:])
+    for boxes_M4 in (boxes[1], boxes[-1]):
+        (box,) = boxes_M4[np.isfinite(boxes_M4).all(axis=1)]
+        np.testing.assert_allclose(box, (60, 40, 72, 52), atol=3)
 
 
 def test_the_background_finds_both_squares_and_keeps_them_apart(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Read BORIS projects (`.boris`, JSON).
+"""Read BORIS projects (`.boris`, JSON; `.boris.gz`, the same compressed).
 
 A project stores no START and STOP: the n-th event of a subject, code and modifier starts or stops the state by
 turns. Its times are media time plus the observation's time offset; media that are queued in the first player run
@@ -38,7 +38,7 @@ class BorisProject(LabelFormat):
 
     name = "boris_project"
     title = "BORIS project"
-    suffixes = (".boris",)
+    suffixes = (".boris", ".boris.gz")
 
     @quietly
     def detect(self, path: Path) -> Detection | None:

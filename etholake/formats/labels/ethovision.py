@@ -26,6 +26,7 @@ from etholake.formats.labels.pairing import LoggedEvent, pair
 from etholake.formats.labels.reading import (
     column,
     head,
+    is_video_file,
     number_at,
     quietly,
     read_text,
@@ -90,8 +91,8 @@ def _sheet(name: str, rows: list[list[str]]) -> EthoVisionSheet | None:
 
 
 def video_of(path: Path, sheet: EthoVisionSheet) -> tuple[str, tuple[str, ...]]:
-    """Return the name of the video of a sheet, and its file if the header names one."""
-    file = sheet.facts.get("video file", "")
+    """Return the name of the video of a sheet, and its file if the header names one (in any language)."""
+    file = sheet.facts.get("video file") or next(filter(is_video_file, sheet.facts.values()), "")
     if file and file not in MISSING:
         return video_name(file), (file,)
     return safe_name(path.stem), ()

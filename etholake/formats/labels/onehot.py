@@ -55,7 +55,7 @@ def is_binary(cells: Sequence[str], *, missing: frozenset[str] = frozenset()) ->
 
 
 def state(cell: str) -> int | None:
-    """Return 0 or 1 of a cell that says so (`1`, `1.0`, `1,000`, `True`), None of any other."""
+    """Return 0 or 1 of a cell that says so (`1`, `1.0`, `1,000`, `True`, `WAHR`), None of any other."""
     match = _STATE.fullmatch(cell.strip())
     return None if match is None else int(match[1] is not None)
 
@@ -66,4 +66,8 @@ def states_of(cells: Sequence[str], *, missing: frozenset[str] = frozenset()) ->
     return np.array([values[cell] for cell in cells], dtype=np.int8)
 
 
-_STATE = re.compile(r"(1(?:[.,]0*)?|true)|0(?:[.,]0*)?|false", re.IGNORECASE)
+# A spreadsheet writes truth in the language of its system: German, French, Spanish, Portuguese, Italian, Dutch.
+_STATE = re.compile(
+    r"(1(?:[.,]0*)?|true|wahr|vrai|verdadero|verdadeiro|vero|waar)|0(?:[.,]0*)?|false|falsch|faux|falso|onwaar",
+    re.IGNORECASE,
+)

@@ -7,9 +7,11 @@ at the beginning of a file and raises nothing.
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 import re
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
 from itertools import islice
@@ -30,6 +32,7 @@ __all__ = [
     "first_rows",
     "frame_at",
     "head",
+    "is_video_file",
     "json_ends",
     "number_at",
     "parse_json",
@@ -45,6 +48,7 @@ __all__ = [
 
 HEAD_BYTES = 64 * 1024  # what a detection looks at
 MAX_BYTES = 512 * 2**20  # of a label file: some hundred times the largest known
+MAX_UNPACKED_BYTES = 128 * 2**20  # of a compressed one: a small file may unpack to anything
 FRAME_NAMES = ("frame", "frames", "frame number", "frame index", "frame idx", "video frame")
 INDEX_NAMES = frozenset({"", "Unnamed: 0", "index"})  # of the column that pandas writes first
 _VIDEO_SUFFIX = re.compile(
@@ -69,8 +73,18 @@ def quietly(detect: Callable[[T, Path], Detection | None]) -> Callable[[T, Path]
 
 def head(path: Path, size: int = HEAD_BYTES) -> str:
     """Return the text of the first `size` bytes of a file. Raises DataError if it is not text."""
-    with path.open("rb") as stream:
+    with _opened(path) as stream:
         return _decoded(path, stream.read(size), cut=True)
+
+
+def is_video_file(text: str) -> bool:
+    """Return whether a text ends as the name of a video file does."""
+    return _VIDEO_SUFFIX.search(text.strip()) is not None
+
+
+def _opened(path: Path) -> io.BufferedIOBase:
+    """Open a file for reading, `.gz` for reading what it holds."""
+    return gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb")
 
 
 def read_text(path: Path, limit: int = MAX_BYTES) -> str:
@@ -78,13 +92,15 @@ def read_text(path: Path, limit: int = MAX_BYTES) -> str:
 
     Raises DataError if the file cannot be read, is larger than `limit` bytes or holds no text.
     """
+    limit = min(limit, MAX_UNPACKED_BYTES) if path.suffix.lower() == ".gz" else limit
     try:
-        size = path.stat().st_size
-        if size > limit:
-            raise DataError(f"{path}: a label file of at most {limit:,} bytes was expected, but it has {size:,}.")
-        return _decoded(path, path.read_bytes())
-    except OSError as err:
+        with _opened(path) as stream:
+            data = stream.read(limit + 1)
+    except (OSError, EOFError, zlib.error) as err:
         raise DataError(f"{path}: cannot be read: {err}.") from err
+    if len(data) > limit:
+        raise DataError(f"{path}: a label file of at most {limit:,} bytes was expected, but it is larger.")
+    return _decoded(path, data)
 
 
 def _decoded(path: Path, data: bytes, *, cut: bool = False) -> str:

@@ -27,7 +27,7 @@ from etholake.formats.reading import quiet, reading
 
 __all__ = ["FORMAT", "EthoVisionTracks"]
 
-AXIS = re.compile(r"([XY]) (.+)", re.IGNORECASE)
+AXIS = re.compile(r"([XY])[ -](.+)", re.IGNORECASE)  # `X center`, in German `X-Mitte`
 UNITS: dict[str, tuple[Literal["px", "cm", "mm", "m"], float]] = {
     "cm": ("cm", 1), "mm": ("mm", 1), "m": ("m", 1), "in": ("cm", 2.54), "pixels": ("px", 1), "px": ("px", 1),
 }  # fmt: skip

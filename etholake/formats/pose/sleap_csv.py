@@ -1,4 +1,7 @@
-"""Read SLEAP's analysis csv files: one row an instance, only where there is one."""
+"""Read SLEAP's analysis csv files: one row an instance, only where there is one.
+
+Scores may be missing: scripts that write the layout often leave out `instance.score` or those of the nodes.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,8 @@ from etholake.formats.reading import head_rows, header_rows, reading
 
 __all__ = ["FORMAT", "SleapCsv"]
 
-FIRST = ["track", "frame_idx", "instance.score"]
+FIRST = ["track", "frame_idx"]
+INSTANCE_SCORES = ("instance.score", "tracking_score")
 
 
 class SleapCsv(PoseFormat):
@@ -31,8 +35,8 @@ class SleapCsv(PoseFormat):
     def detect(self, path: Path) -> Detection | None:
         """Return a detection if the header is SLEAP's."""
         header = (head_rows(path, 1) or [[]])[0]
-        if header[:3] == FIRST and any(name.endswith(".x") for name in header[3:]):
-            return Detection(1.0, "its header begins with track, frame_idx, instance.score")
+        if header[:2] == FIRST and any(name.endswith(".x") for name in header[2:]):
+            return Detection(1.0, "its header begins with track, frame_idx")
         return None
 
     def read(self, path: Path, options: ReadOptions) -> Iterator[PoseRecording]:  # noqa: ARG002
@@ -40,10 +44,14 @@ class SleapCsv(PoseFormat):
         with reading(path, self.title):
             dialect = dialect_of(path)
             header = (header_rows(path, 1, dialect) or [[]])[0]
-            parts = unique([name.rpartition(".")[0] for name in header[3:]])
-            wanted = [f"{part}.{what}" for part in parts for what in ("x", "y", "score")]
-            if sorted(header[3:]) != sorted(wanted):
-                raise DataError(f"{path}: expected the columns x, y and score of each node after instance.score.")
+            columns = [name for name in header[2:] if name not in INSTANCE_SCORES]
+            parts = unique([name.rpartition(".")[0] for name in columns])
+            places = [f"{part}.{what}" for part in parts for what in "xy"]
+            scores = [f"{part}.score" for part in parts]
+            if sorted(columns) not in (sorted(places), sorted(places + scores)):
+                raise DataError(
+                    f"{path}: expected the columns x and y of each node, and its score either for all or for none."
+                )
             table = read_numbers(path, skip_rows=1, index_columns=1, names=header[1:], dialect=dialect)
             rows, P = len(table.values), len(parts)
             numbers = table.values[:, 0]
@@ -55,11 +63,14 @@ class SleapCsv(PoseFormat):
             animals, slot, remarks = _animals(path, table.index[0], at)
             if len(np.unique(at * max(len(animals), 1) + slot)) < rows:
                 raise DataError(f"{path}: one track has two instances in the same frame. Correct it in SLEAP.")
-            values = table.values[:, [header.index(name) - 1 for name in wanted]].reshape(rows, P, 3)
+            has_scores = len(columns) > len(places)
             xyz = np.full((len(frames), len(animals), P, 2), np.nan, np.float32)
-            likelihood = np.full(xyz.shape[:3], np.nan, np.float32)
+            likelihood = np.full(xyz.shape[:3], np.nan, np.float32) if has_scores else None
             present = np.zeros(xyz.shape[:2], np.bool_)
-            xyz[at, slot], likelihood[at, slot], present[at, slot] = values[..., :2], values[..., 2], True
+            xyz[at, slot] = table.values[:, [header.index(name) - 1 for name in places]].reshape(rows, P, 2)
+            present[at, slot] = True
+            if likelihood is not None:
+                likelihood[at, slot] = table.values[:, [header.index(name) - 1 for name in scores]]
             yield make_recording(
                 path,
                 analysis_video(path),

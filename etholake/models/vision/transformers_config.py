@@ -87,7 +87,7 @@ def sizes_of_folder(backbone: str, folder: Path) -> dict[str, Any]:
 def _json(path: Path) -> dict[str, Any]:
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as err:
+    except (OSError, ValueError, RecursionError) as err:
         raise ContractError(
             f"{path} cannot be read ({type(err).__name__}). Weights of transformers are a folder with {CONFIG} "
             "and model.safetensors, as save_pretrained writes it."

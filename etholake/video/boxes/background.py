@@ -2,7 +2,8 @@
 
 The arena is a running median of small gray pictures (each pixel steps by one gray level towards the frame, so that
 half of the frames lie above and half below it). It is learnt from a sample of the whole video first, so that an
-animal which sits still at the beginning is seen as well.
+animal which sits still at the beginning is seen as well. Where an animal is, it learns slowly; an area in which
+the arena has sharper edges than the frame is the place that an animal has left, and is learnt at once.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ Floats = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
 WORK_PX = 192  # longer side of the pictures that are compared
 SAMPLE = 64  # frames of the sample
-_STEP_EVERY = 4  # frames between two steps of the running median
+_STEP_EVERY = 4  # frames between two steps of the running median,
+_STEP_UNDER_ANIMALS = 64  # and where an animal is
+# An animal hides edges of the arena, say that of a wall: so many times as sharp is a place that was left.
+_SHARPER = 2.0
 
 
 def median_background(sample: Iterable[Pixels]) -> Pixels:
@@ -62,19 +66,21 @@ class BackgroundBoxes:
     def boxes(self, frame: DecodedFrame) -> Floats:
         """Return the boxes of a frame; NaN for places without an animal."""
         gray = frame.gray(WORK_PX)
-        areas = self._areas(gray)
+        areas, animals = self._areas(gray)
         scale = max(frame.picture.width, frame.picture.height) / max(gray.shape)
         rows = self._slots.assign(areas)
         if self._calls % _STEP_EVERY == 0:
             step = (gray > self.background).astype(np.int16) - (gray < self.background)
+            if self._calls % _STEP_UNDER_ANIMALS:
+                step[animals] = 0
             self.background = np.clip(self.background + step, 0, 255).astype(np.uint8)
         self._calls += 1
         result = np.full((self.max_animals, 4), np.nan, np.float32)
         result[rows >= 0] = areas[rows[rows >= 0]] * np.float32(scale)
         return result
 
-    def _areas(self, gray: Pixels) -> Floats:
-        """Return the boxes [N, 4] of the animals in pixels of the small picture, the largest area first."""
+    def _areas(self, gray: Pixels) -> tuple[Floats, npt.NDArray[np.bool_]]:
+        """Return the boxes [N, 4] of animals in the small picture, the largest first, and their pixels [h, w]."""
         from scipy import ndimage
 
         apart = np.abs(gray.astype(np.int16) - self.background)
@@ -87,9 +93,25 @@ class BackgroundBoxes:
         sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
         wanted = (sizes >= self.min_share * gray.size) & (sizes <= self.max_share * gray.size)
         slices = ndimage.find_objects(labels)
-        chosen = [number for number in np.argsort(-sizes) if wanted[number]]
-        boxes = [(slices[n][1].start, slices[n][0].start, slices[n][1].stop, slices[n][0].stop) for n in chosen]
-        return np.array(boxes, np.float32).reshape(-1, 4)
+        boxes, animals = [], np.zeros(gray.shape, np.bool_)
+        for number in (number for number in np.argsort(-sizes) if wanted[number]):
+            rows, columns = slices[number]
+            around = tuple(slice(max(0, part.start - 2), part.stop + 2) for part in (rows, columns))
+            own = ndimage.binary_dilation(labels[around] == number + 1)  # its outline is inside
+            now, arena = gray[around], self.background[around]
+            if _edges(arena, own) > _SHARPER * _edges(now, own):
+                arena[own] = now[own]
+            else:
+                animals[around] |= own
+                boxes.append((columns.start, rows.start, columns.stop, rows.stop))
+        return np.array(boxes, np.float32).reshape(-1, 4), animals
+
+
+def _edges(picture: Pixels, area: npt.NDArray[np.bool_]) -> float:
+    """Return how much neighbouring pixels of an area differ, summed over it."""
+    values = picture.astype(np.int16)
+    across = np.abs(np.diff(values, axis=1))[area[:, 1:]].sum()
+    return float(across + np.abs(np.diff(values, axis=0))[area[1:]].sum())
 
 
 def _threshold(apart: npt.NDArray[np.int16]) -> float:

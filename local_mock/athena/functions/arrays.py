@@ -3,10 +3,11 @@
 Source: https://trino.io/docs/current/functions/array.html.
 """
 
-# ruff: noqa: E501 - one line a message or table
+# ruff: noqa: E501 - one line a message or table; the order of shuffle() is no secret
 from __future__ import annotations
 
 import functools
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -369,4 +370,5 @@ FUNCTIONS = {
     "ngrams": plain(_ngrams), "combinations": plain(_combinations), "contains_sequence": generic(_contains_sequence),
     "zip": plain(_zip), "element_at": plain(_element), "flatten": plain(_flatten), "concat_arrays": plain(_concat_arrays),
     "any_value": plain(_any_value), "all_value": plain(_all_value), "reverse_list": plain(lambda v: v[::-1]),
+    "shuffle": plain(lambda v: random.sample(v, len(v))),
 }  # fmt: skip

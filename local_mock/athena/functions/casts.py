@@ -39,9 +39,10 @@ def _digits(value: float, *, single: bool) -> tuple[str, str, int]:
     mantissa, _, exponent = text.partition("e")
     sign, mantissa = ("-", mantissa[1:]) if mantissa.startswith("-") else ("", mantissa)
     digits = mantissa.replace(".", "").rstrip("0") or "0"
-    if len(digits) == 1 and not single and int(exponent) < -300:  # Java writes two digits at least
+    if len(digits) == 1 and int(exponent) < (-40 if single else -300):  # Java writes two digits at least
         wider, _, power = f"{abs(value):.1e}".partition("e")
-        if float(f"{wider}e{power}") == abs(value):
+        widened = float(f"{wider}e{power}")
+        if (np.float32(widened) if single else widened) == abs(value):
             return sign, wider.replace(".", "").rstrip("0"), int(power)
     return sign, digits, int(exponent)
 

@@ -38,7 +38,7 @@ def operate(left: Typed, symbol: str, right: Typed, where: tuple[int, int] | Non
         target = INTEGER
     a, b = (widen(side.sql, side.type, target) for side in (left, right))
     if target.is_integer:
-        return Typed(f"({a} {'//' if symbol == '/' else symbol} {b})", target)
+        return Typed(_whole(a, symbol, b), target)
     if symbol == "%":
         modulo = python_sql("mod", [(a, target), (b, target)], target)
         return Typed(modulo, target)
@@ -47,6 +47,13 @@ def operate(left: Typed, symbol: str, right: Typed, where: tuple[int, int] | Non
         zero = f"CAST(t_div_zero({a}, {b}) AS {target.duckdb})"
         return Typed(f"(CASE WHEN ({b}) = 0 THEN {zero} ELSE ({a}) / ({b}) END)", target)
     return Typed(f"({a} {symbol} {b})", target)
+
+
+def _whole(a: str, symbol: str, b: str) -> str:
+    """Return an operation of whole numbers; the least one has no counterpart, but a remainder by -1."""
+    if symbol == "%":
+        return f"(CASE WHEN ({b}) = -1 THEN 0 * {a} ELSE {a} % {b} END)"
+    return f"({a} {'//' if symbol == '/' else symbol} {b})"
 
 
 def _kind(symbol: str, left: tuple[int, ...], right: tuple[int, ...]) -> tuple[Type, bool]:

@@ -35,7 +35,7 @@ REFUSED_FUNCTIONS = frozenset({
     "jaccard_index", "learn_classifier", "learn_libsvm_classifier", "learn_libsvm_regressor", "learn_regressor",
     "line_interpolate_point", "line_interpolate_points", "line_locate_point", "make_set_digest", "merge", "merge_set_digest",
     "numeric_histogram", "parse_presto_data_size", "qdigest_agg", "quantile_at_value", "regress", "render",
-    "rgb", "shuffle", "simplify_geometry", "spatial_partitioning", "spatial_partitions", "spooky_hash_v2_32", "spooky_hash_v2_64",
+    "rgb", "simplify_geometry", "spatial_partitioning", "spatial_partitions", "spooky_hash_v2_32", "spooky_hash_v2_64",
     "tdigest_agg", "to_encoded_polyline", "to_geojson_geometry", "to_geometry", "to_spherical_geography",
     "value_at_quantile", "values_at_quantiles", "word_stem",
 })  # fmt: skip

@@ -240,6 +240,8 @@ class Expressions(Comparison):
         if not (inner.type.is_numeric or inner.type.is_interval or inner.type == UNKNOWN):
             raise QueryError("TYPE_MISMATCH", f"{at(position(node))}Cannot negate {inner.type}")
         literal = -inner.literal if isinstance(inner.literal, int | float) else None
+        if inner.type.is_integer:  # DuckDB negates a constant without looking whether its type holds the result
+            return Typed(f"(CAST(0 AS {inner.type.duckdb}) - {inner.sql})", inner.type, literal)
         return Typed(f"(-{inner.sql})", inner.type, literal)
 
     def _dpipe(self, node: exp.DPipe, scope: Scope) -> Typed:

@@ -43,6 +43,17 @@ def new_name() -> str:
     return f"t{uuid.uuid4().hex[:8]}"
 
 
+def test_rows_without_names_are_inserted_into_structs(lake: Lake) -> None:
+    name = new_name()
+    typed = "CAST(ROW(1, 'z') AS ROW(p integer, q varchar))"
+    lake.run(f"CREATE TABLE {name} AS SELECT {typed} AS r, ARRAY[{typed}] AS a")
+    lake.run(f"INSERT INTO {name} VALUES (ROW(2, 'y'), ARRAY[ROW(3, 'x'), NULL])")
+    assert lake.rows(f"SELECT r, a FROM {name} ORDER BY r.p") == [
+        ["{p=1, q=z}", "[{p=1, q=z}]"],
+        ["{p=2, q=y}", "[{p=3, q=x}, null]"],
+    ]
+
+
 @pytest.mark.parametrize(
     ("settings", "suffix"),
     [

@@ -42,7 +42,6 @@ regr_slope(double, double) -> double = t_finite(regr_slope({d}{0}, {1}){w})
 regr_intercept(double, double) -> double = t_finite(regr_intercept({d}{0}, {1}){w})
 bitwise_and_agg(bigint) -> bigint = bit_and({0}){w}
 bitwise_or_agg(bigint) -> bigint = bit_or({0}){w}
-grouping(T*) -> integer = CAST(grouping({all}) AS INTEGER)
 """
 
 WINDOW = r"""

@@ -25,6 +25,7 @@ array_union(array(T), array(T)) -> array(T) = @array_union
 array_except(array(T), array(T)) -> array(T) = @array_except
 arrays_overlap(array(T), array(T)) -> boolean = @arrays_overlap
 contains_sequence(array(T), array(T)) -> boolean = @contains_sequence
+shuffle(array(T)) -> array(T) = @shuffle
 slice(array(T), bigint, bigint) -> array(T) = @slice
 trim_array(array(T), bigint) -> array(T) = @trim_array
 reverse(array(T)) -> array(T) = list_reverse({0})

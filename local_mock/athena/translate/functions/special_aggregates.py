@@ -14,6 +14,7 @@ from local_mock.athena.errors import QueryError, at, not_supported
 from local_mock.athena.sqltypes import (
     BIGINT,
     DOUBLE,
+    INTEGER,
     UNKNOWN,
     VARBINARY,
     VARCHAR,
@@ -29,6 +30,12 @@ from local_mock.athena.translate.python import python, python_sql
 from local_mock.athena.translate.relations import Scope, Typed
 
 __all__ = ["AGGREGATES"]
+
+
+_LISTAGG_BYTES = 2**20  # https://trino.io/docs/current/functions/aggregate.html#listagg
+_LISTAGG_TOO_LONG = f"EXCEEDED_FUNCTION_MEMORY_LIMIT: Concatenated string has the length in bytes larger than the maximum output length {_LISTAGG_BYTES}"
+
+_LISTAGG_TRUNCATED = f"NOT_SUPPORTED: LISTAGG ON OVERFLOW TRUNCATE of more than {_LISTAGG_BYTES} bytes is not supported by local_mock"
 
 
 def _aggregate_of(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> tuple[Any, list[Any]]:
@@ -222,8 +229,17 @@ def _listagg(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -
     values = [c.compile(a, scope) for a in plain]
     if len(values) != 2 or not all(v.type.is_text or v.type == UNKNOWN for v in values):
         raise mismatch(c, node, "listagg", values)
-    joined = f"string_agg({clauses.distinct}{widen(values[0].sql, values[0].type, VARCHAR)}, {values[1].sql}{clauses.order}){clauses.filter}{clauses.over}"
-    return Typed(joined, VARCHAR)
+    joined = f"string_agg({clauses.distinct}{widen(values[0].sql, values[0].type, VARCHAR)}, {values[1].sql}{clauses.order}){clauses.filter}"
+    truncates = any(node.find_all(exp.OverflowTruncateBehavior))
+    message = _LISTAGG_TRUNCATED if truncates else _LISTAGG_TOO_LONG
+    failure = f"CAST(t_fail('{message}') AS VARCHAR)"
+    return Typed(f"(CASE WHEN strlen({joined}) > {_LISTAGG_BYTES} THEN {failure} ELSE {joined} END)", VARCHAR)
+
+
+def _grouping(c: Any, _node: exp.Expression, arguments: list[Any], scope: Scope) -> Typed:
+    """Return the bits that say which of the columns, of any types, a grouping set lacks."""
+    columns = ", ".join(c.compile(a, scope).sql for a in arguments)
+    return Typed(f"CAST(grouping({columns}) AS INTEGER)", INTEGER)
 
 
 def _is_map(kind: Type) -> bool:
@@ -243,7 +259,7 @@ def _is_number(kind: Type) -> bool:
 
 
 AGGREGATES: dict[str, Any] = {
-    "approx_percentile": _approx_percentile, "array_agg": _array_agg, "avg": _decimal_average, "max": _extreme_aggregate("max"),
+    "approx_percentile": _approx_percentile, "array_agg": _array_agg, "avg": _decimal_average, "grouping": _grouping, "max": _extreme_aggregate("max"),
     "min": _extreme_aggregate("min"), "max_by": _by("max_by"), "min_by": _by("min_by"), "map_agg": _pairs("map_agg"),
     "multimap_agg": _pairs("multimap_agg"), "histogram": _over_list("histogram", lambda k: map_of(k, BIGINT), _is_any),
     "map_union": _over_list("map_union", lambda k: k, _is_map), "checksum": _over_list("checksum", _constant(VARBINARY), _is_any),
