@@ -1,7 +1,7 @@
 """Gradient checkpointing: blocks whose activations are computed again in the backward pass instead of being kept.
 
-It needs less memory and one more forward pass of the blocks (Chen et al. 2016, arXiv 1604.06174). Losses, gradients
-and the statistics of batch normalisation are those of a training without it.
+It needs less memory and one more forward pass of the blocks (Chen et al. 2016, arXiv 1604.06174). Losses,
+gradients and statistics of batch normalisation are those of a training without it.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def recompute_blocks(network: nn.Module) -> None:
     They are the `RecomputableBlock` modules and the layers of networks of the library transformers (which have no
     batch normalisation). Raises UsageError for a network without any.
     """
-    found = False
+    blocks = 0
     for module in network.modules():
         enable: Any = getattr(module, "activation_checkpointing_enable", None)  # of the library transformers
         if enable is not None:
@@ -70,8 +70,8 @@ def recompute_blocks(network: nn.Module) -> None:
             module.recomputes = True
         else:
             continue
-        found = True
-    if not found:
+        blocks += 1
+    if not blocks:
         raise UsageError(
             f"The network {type(network).__name__} has no blocks that can be computed again: leave "
             "gradient_checkpointing out."
