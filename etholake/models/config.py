@@ -163,7 +163,7 @@ class NetworkConfig:
                 for reason, refused in (
                     ("for a network that reads no clips", not self.reads_clips),
                     ("with freeze_epochs -1, which keeps the backbone without gradients", self.freeze_epochs < 0),
-                    ("with compile, which would ignore it", self.compile),
+                    ("with compile, which cannot follow it", self.compile),
                 )
                 if refused
             ]
