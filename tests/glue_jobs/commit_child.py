@@ -18,13 +18,12 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import botocore.client
 import pandas as pd  # noqa: F401 - pyarrow imports it at its first array, which is in every fork
-from in_process import InProcess  # type: ignore[import-not-found]
 from lake_world import compact_job, tables_job, tracking_job  # type: ignore[import-not-found]
 
 from etholake import storage
@@ -34,6 +33,36 @@ from etholake.stages.state import open_lake
 
 STAGES = ("etl", "compact")
 CODE = "code"
+
+
+class InProcess:
+    """The part of a Spark session that the jobs' drivers use, with one worker: this process."""
+
+    defaultParallelism = 2
+
+    def __init__(self, rows: Iterable[Any] = ()) -> None:
+        self._rows = rows
+
+    @property
+    def sparkContext(self) -> InProcess:  # noqa: N802 (PySpark's names)
+        """Return the context."""
+        return self
+
+    def parallelize(self, rows: Iterable[Any], slices: int) -> InProcess:
+        """Return a data set of these rows."""
+        return InProcess(rows)
+
+    def map(self, work: Callable[[Any], Any]) -> InProcess:
+        """Return the results of `work`."""
+        return InProcess([work(row) for row in self._rows])
+
+    def flatMap(self, work: Callable[[Any], Iterable[Any]]) -> InProcess:  # noqa: N802
+        """Return all elements of the results of `work`."""
+        return InProcess([element for row in self._rows for element in work(row)])
+
+    def collect(self) -> list[Any]:
+        """Return the rows."""
+        return list(self._rows)
 
 
 class Steps:

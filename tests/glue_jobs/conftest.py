@@ -1,4 +1,4 @@
-"""Fixtures of the job tests: who computes (Spark, or this process), and a small world a test, raw or curated."""
+"""Fixtures of the job tests: one local Spark a module, and a small world a test, raw or curated."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from in_process import InProcess  # type: ignore[import-not-found]
 from lake_world import World, events, make_world, tracks  # type: ignore[import-not-found]
 from sparks import jvm_environment
 
@@ -42,21 +41,6 @@ def spark(mock_settings: Settings) -> Iterator[Any]:
         session.stop()
 
 
-@pytest.fixture(scope="module")
-def in_process(mock_settings: Settings) -> Iterator[InProcess]:
-    """A stand-in for Spark that computes in this process, which reaches the mock's S3 by the environment."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in aws.environment(mock_settings).items():
-            patch.setenv(name, value)
-        yield InProcess()
-
-
-@pytest.fixture(scope="module")
-def session(spark: Any) -> Any:
-    """The Spark of the worlds. A module whose tests do not depend on Spark gives it `in_process` instead."""
-    return spark
-
-
 def named(request: pytest.FixtureRequest, prefix: str) -> str:
     """Return a name for a bucket from the name of the test."""
     return f"{prefix}-{request.node.name.replace('_', '-')[:50]}"
@@ -73,25 +57,25 @@ def fill(world: World) -> World:
 
 
 @pytest.fixture
-def world(mock_settings: Settings, session: Any, request: pytest.FixtureRequest) -> World:
+def world(mock_settings: Settings, spark: Any, request: pytest.FixtureRequest) -> World:
     """A world with two labs in the raw zone; nothing is curated."""
-    return fill(make_world(mock_settings, session, named(request, "cur")))
+    return fill(make_world(mock_settings, spark, named(request, "cur")))
 
 
 @pytest.fixture(scope="session")
 def curated_once() -> dict[Any, World]:
-    """Worlds after their first curation, by the limit of a file's size and by who computed; tests get copies."""
+    """Worlds after their first curation, by the limit of a file's size; tests get copies of them."""
     return {}
 
 
 @pytest.fixture
 def curated(
-    mock_settings: Settings, session: Any, request: pytest.FixtureRequest, curated_once: dict[Any, World]
+    mock_settings: Settings, spark: Any, request: pytest.FixtureRequest, curated_once: dict[Any, World]
 ) -> World:
-    """The world of `world` after its first run: a copy, since it is curated once only."""
-    key = (units.units.__defaults__, type(session))  # `one_file_a_video` changes the limits
-    if key not in curated_once:
-        first = fill(make_world(mock_settings, session, f"curated-{len(curated_once)}"))
+    """The world of `world` after its first run: a copy, since Spark curates it once a session only."""
+    limits = units.units.__defaults__  # `one_file_a_video` changes them
+    if limits not in curated_once:
+        first = fill(make_world(mock_settings, spark, f"curated-{len(curated_once)}"))
         first.run()
-        curated_once[key] = first
-    return curated_once[key].copy(mock_settings, named(request, "own"), session)
+        curated_once[limits] = first
+    return curated_once[limits].copy(mock_settings, named(request, "own"), spark)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import math
-import pickle
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -180,35 +179,3 @@ def test_a_row_that_gets_lost_fails_the_job_by_the_files_name(world: World) -> N
     with pytest.raises(ContractError, match=first[0].source_file):
         list(tracking_job.write(plan.make, reports, world.lake))
     assert world.lake.partitions("tracking_curated") == []
-
-
-def test_what_travels_to_and_from_the_workers_does_not_grow_with_the_rows(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Neither the tasks nor the results hold rows: 30 times the rows, the same bytes (but for longer numbers)."""
-    from pyspark import RDD
-
-    lab_a = {"split": "train", "lab_id": "LabA"}
-    travelled: list[int] = []
-    collect, parallelize = RDD.collect, type(world.spark.sparkContext).parallelize
-
-    def watched_collect(self: Any) -> Any:
-        result = collect(self)
-        travelled.append(len(pickle.dumps(result)))
-        return result
-
-    def watched_parallelize(self: Any, data: Any, *rest: Any) -> Any:
-        travelled.append(len(pickle.dumps(data)))
-        return parallelize(self, data, *rest)
-
-    monkeypatch.setattr(RDD, "collect", watched_collect)
-    monkeypatch.setattr(type(world.spark.sparkContext), "parallelize", watched_parallelize)
-    world.run()
-    few, rows = list(travelled), len(world.table("tracking_curated", **lab_a))
-    travelled.clear()
-    for lab, video in (("LabA", 1), ("LabA", 2), ("Lab B", 3)):
-        world.parquet("tracking", lab, video, tracks(frames=90))
-    world.run("other code")
-    assert len(world.table("tracking_curated", **lab_a)) == 30 * rows
-    assert len(travelled) == len(few) == 4  # tasks and results of two jobs
-    assert all(abs(now - before) < 200 for now, before in zip(travelled, few, strict=True))

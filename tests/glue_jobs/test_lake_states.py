@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
+import pickle
 import threading
 from dataclasses import replace
 from typing import Any
@@ -23,12 +24,6 @@ from etholake.stages.lake import vacuum
 
 LAB_A = {"split": "train", "lab_id": "LabA"}
 TRACKS, SUMMARY = "tracking_curated", "track_summary"
-
-
-@pytest.fixture(scope="module")
-def session(in_process: Any) -> Any:
-    """What is tested is what the jobs make of a state, not who computes it."""
-    return in_process
 
 
 @pytest.fixture
@@ -234,6 +229,37 @@ def test_a_dropped_lab_is_gone_at_once_and_its_files_later(curated: World, mock_
     curated.parquet("tracking", "Lab B", 3, tracks())  # and back again
     curated.run()
     assert lab_b in curated.lake.partitions(TRACKS)
+
+
+def test_what_travels_to_and_from_the_workers_does_not_grow_with_the_rows(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the tasks nor the results hold rows: 30 times the rows, the same bytes (but for longer numbers)."""
+    from pyspark import RDD
+
+    travelled: list[int] = []
+    collect, parallelize = RDD.collect, type(world.spark.sparkContext).parallelize
+
+    def watched_collect(self: Any) -> Any:
+        result = collect(self)
+        travelled.append(len(pickle.dumps(result)))
+        return result
+
+    def watched_parallelize(self: Any, data: Any, *rest: Any) -> Any:
+        travelled.append(len(pickle.dumps(data)))
+        return parallelize(self, data, *rest)
+
+    monkeypatch.setattr(RDD, "collect", watched_collect)
+    monkeypatch.setattr(type(world.spark.sparkContext), "parallelize", watched_parallelize)
+    world.run()
+    few, rows = list(travelled), len(world.table(TRACKS, **LAB_A))
+    travelled.clear()
+    for lab, video in (("LabA", 1), ("LabA", 2), ("Lab B", 3)):
+        world.parquet("tracking", lab, video, tracks(frames=90))
+    world.run("other code")
+    assert len(world.table(TRACKS, **LAB_A)) == 30 * rows
+    assert len(travelled) == len(few) == 4  # tasks and results of two jobs
+    assert all(abs(now - before) < 200 for now, before in zip(travelled, few, strict=True))
 
 
 def test_a_lab_beyond_a_limit_is_not_shown_and_the_others_are(curated: World) -> None:

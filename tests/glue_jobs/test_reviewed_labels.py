@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import pytest
 from lake_world import World  # type: ignore[import-not-found]
 
 from etholake.review.bouts import ReviewedBout
@@ -16,12 +15,6 @@ from etholake.stages.review.store import CorrectionLog, ReviewSession, VideoKey
 
 MADE = ("annotations_enriched LabA", "behavior_summary LabA", "labeled_behaviors", "class_distribution_stats",
         "metadata_train")  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def session(in_process: Any) -> Any:
-    """What is tested is what the jobs make, not who computes it."""
-    return in_process
 
 
 def tables(world: World) -> dict[str, list[dict[str, Any]]]:

@@ -12,12 +12,6 @@ from etholake.contract import CURATED_ZONE, QUALITY_POINTER, STATE_ZONE
 from etholake.errors import DataError, SettingsError
 
 
-@pytest.fixture(scope="module")
-def session(in_process: Any) -> Any:
-    """What is tested is what the job makes of its arguments, not who computes it."""
-    return in_process
-
-
 def arguments(world: World, *more: str) -> list[str]:
     given = ["job.py", "--JOB_NAME", "t", "--bucket", world.lake.bucket, "--database", world.lake.database]
     return [*given, "--max_gap_frames", "15", "--code_digest", "code", *more]

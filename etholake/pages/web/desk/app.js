@@ -117,9 +117,10 @@ async function look() {
   const ended = [...running].filter((name) => !now.has(name));
   running = now;
   if (ended.includes("import") && !$("mapping-card").hidden) await readMapping();
+  const before = unfinished;
   const isDue = (now.has("train") || unfinished) && performance.now() - drawn > CURVES_MS;
   if ((isDue || ended.includes("train")) && !$("curves-card").hidden) await curves();
-  if (ended.includes("train")) await estimate();
+  if (ended.includes("train") || (before && !unfinished)) await estimate();
   document.body.dataset.running = [...now].join(" ");
 }
 
