@@ -33,7 +33,7 @@ def add(verb: AddVerb) -> None:
     sub = verb("train", _train, "Train a behaviour classifier as a SageMaker training job.")
     sub.add_argument(
         "--config",
-        help=f"model configuration: auto (the default: trees and a network, cross-validated), "
+        help=f"model configuration: auto (the default: trees and networks, cross-validated), "
         f"{', '.join(config_names())}; or family:preset; with --folds several, a,b",
     )
     sub.add_argument("--folds", type=int, help="cross-validate by video in so many folds: an ensemble")

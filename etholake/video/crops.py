@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Border", "CropTracker", "cut", "joint"]
+__all__ = ["Border", "CropTracker", "cut", "in_view", "joint"]
 
 Floats = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
@@ -66,6 +66,13 @@ class CropTracker:
 def joint(first_4: Floats, second_4: Floats) -> Floats:
     """Return the box around two boxes; NaN if one of them is missing."""
     return np.concatenate([np.minimum(first_4[:2], second_4[:2]), np.maximum(first_4[2:], second_4[2:])])
+
+
+def in_view(boxes_N4: Floats, size: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    """Return which boxes [..., 4] have a part in a picture of a size (width, height); false for NaN."""
+    left, top, right, bottom = np.moveaxis(boxes_N4, -1, 0)
+    inside: npt.NDArray[np.bool_] = (left < size[0]) & (top < size[1]) & (right >= 0) & (bottom >= 0)
+    return inside
 
 
 def cut(frame: Pixels, square_4: Floats, size: int, border: Border = "edge") -> Pixels:

@@ -40,12 +40,9 @@ def frame_map_of(frames: int, tracks: VideoTracks | None) -> tuple[str | None, i
         return None, None
     tracked = len(tracks.keypoints_TMK3)
     difference = tracked - frames
-    if abs(difference) == 1:
-        return "off_by_one", difference
+    kind = _kind(difference)
     seen = int(np.isfinite(tracks.keypoints_TMK3[..., 0]).any(axis=(1, 2)).sum())
-    if difference == 0 or (difference < 0 and seen < tracked):
-        return "equal", difference
-    return "offset", difference
+    return "equal" if kind == "offset" and difference < 0 and seen < tracked else kind, difference
 
 
 def flags_of(info: VideoInfo, tracks: VideoTracks | None, metadata: Mapping[str, Any] | None) -> list[str]:
@@ -104,10 +101,14 @@ def compare_cameras(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 row["flags"] = sorted(flags | {"no-first-film"})
             else:
                 difference = film["frames"] - row["frames"]
-                kind = "equal" if difference == 0 else "off_by_one" if abs(difference) == 1 else "offset"
-                row |= {"frame_map": kind, "frame_difference": difference, "flags": sorted(flags)}
+                row |= {"frame_map": _kind(difference), "frame_difference": difference, "flags": sorted(flags)}
         compared.append(row)
     return compared
+
+
+def _kind(difference: int) -> str:
+    """Return the `frame_map` of two numbers of frames by their difference."""
+    return "equal" if difference == 0 else "off_by_one" if abs(difference) == 1 else "offset"
 
 
 def _outside(tracks: VideoTracks, width: int, height: int) -> float:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from etholake.errors import DataError, UsageError
 from etholake.events.types import Event
 from etholake.video.boxes.pose import boxes_of
+from etholake.video.crops import in_view
 from etholake.video.decode import Decoder
 from etholake.video.draw import COLOURS, draw_points
 from etholake.video.encode import video_writer
@@ -189,7 +190,7 @@ def annotate(
                     line = points[[column[one], column[other]], :2]
                     if np.isfinite(line).all():
                         pen.line([tuple(map(float, line[0])), tuple(map(float, line[1]))], fill=colour)
-            if np.isfinite(box).all() and _in_view(box, image.size):
+            if np.isfinite(box).all() and in_view(box, image.size):
                 pen.rectangle([float(v) for v in box], outline=colour, width=2 if animal in busy else 1)
                 pen.text((float(box[0]), max(0.0, float(box[1]) - 12)), str(animal), fill=colour)
     lines = [(picture.shape[0] - 15, f"frame {number}", (255, 255, 255))]
@@ -203,9 +204,3 @@ def annotate(
     picture[:] = np.asarray(image)
     for animal, points in zip(animals, points_MK3, strict=True):
         draw_points(picture, points, COLOURS[(animal - 1) % len(COLOURS)], 1)
-
-
-def _in_view(box: npt.NDArray[np.float32], size: tuple[int, int]) -> bool:
-    """Return whether any part of a box [4] lies in a picture of a size (width, height)."""
-    x0, y0, x1, y1 = (float(value) for value in box)
-    return x0 < size[0] and y0 < size[1] and x1 >= 0 and y1 >= 0

@@ -21,7 +21,7 @@ from etholake.video.boxes.base import BoxSource
 from etholake.video.boxes.detector import DETECTORS, DetectorBoxes
 from etholake.video.boxes.pose import PoseBoxes
 from etholake.video.boxes.table import read_boxes
-from etholake.video.crops import CropTracker, cut, joint
+from etholake.video.crops import CropTracker, cut, in_view, joint
 from etholake.video.decode import DecodedFrame, Decoder, sample_gray
 from etholake.video.recipe import ClipRecipe
 from etholake.video.windows import TARGET_PREFIX, ClipWindow, WindowIndex, to_crop
@@ -198,9 +198,8 @@ class ClipMaker:
 
     def _boxes(self, frame: DecodedFrame, subjects: list[_Subject]) -> Floats:
         """Return the boxes [S, 4] of the subjects; NaN for one that was not found, or is not in the picture."""
-        boxes_M4, (width, height) = np.array(self.source.boxes(frame)), frame.size
-        left, top, right, bottom = boxes_M4.T
-        boxes_M4[(right < 0) | (bottom < 0) | (left >= width) | (top >= height)] = np.nan
+        boxes_M4 = np.array(self.source.boxes(frame))
+        boxes_M4[~in_view(boxes_M4, frame.size)] = np.nan
         return np.stack([
             boxes_M4[s.rows[0]] if len(s.rows) == 1 else joint(boxes_M4[s.rows[0]], boxes_M4[s.rows[1]])
             for s in subjects

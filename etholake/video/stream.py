@@ -124,7 +124,7 @@ class StreamedClips:
     """The crops of a video that is read from its beginning to its end (see `stored_clips.FrameSource`).
 
     Frames are asked for in ascending order; who asks for earlier ones again makes the video be read again. Memory
-    holds the windows of the frames that are asked for, and one more.
+    holds the windows of the frames that are asked for, one more, and those that are read ahead (`AHEAD_BYTES`).
 
     Parameters
     ----------

@@ -67,7 +67,8 @@ def _listen(source: IO[bytes], requests: queue.Queue[dict[str, Any]]) -> None:
     try:
         while (frame := read_frame(source)) is not None:
             request = json.loads(frame)
-            if request["rows"]:
+            has_rows, request["rows"] = request["rows"], None
+            if has_rows:
                 if (body := read_frame(source)) is None:
                     break
                 request["rows"] = pa.ipc.open_stream(body).read_all()
@@ -126,7 +127,7 @@ def _answer(connection: Any, request: dict[str, Any], sink: IO[bytes]) -> None:
             convert(request["convert"])
             request |= {"sql": "SELECT 1"}
         register(connection, request.get("functions") or {})
-        if request["rows"]:
+        if request["rows"] is not None:  # they may be none, and a table of none is false
             connection.register(ROWS, request["rows"])
         table = connection.sql(request["sql"]).to_arrow_table()
         body = stream_of(table)
@@ -135,7 +136,7 @@ def _answer(connection: Any, request: dict[str, Any], sink: IO[bytes]) -> None:
         answer = {"error": "OutOfMemoryException", "message": str(err) or "out of memory"}
     except Exception as err:  # every failure of a query is an answer
         answer = {"error": type(err).__name__, "message": str(err)}
-    if request["rows"]:
+    if request["rows"] is not None:
         connection.unregister(ROWS)
     answer["resident"] = _status("VmRSS")
     write_frame(sink, json.dumps(answer).encode())

@@ -179,6 +179,22 @@ def test_further_cameras_are_in_step_with_the_cursor(open_review: Open) -> None:
     assert side.evaluate("v => v.paused")
 
 
+def test_a_camera_of_a_rate_far_from_that_of_the_tracks_plays(open_review: Open) -> None:
+    """Browsers throw an error at rates below 1/16 and above 16."""
+    shown = open_review("rita", "?split=train&lab=north&video=43")
+    rates = shown.evaluate(
+        """async () => {
+          const cameras = await import(new URL("web/review/cameras.js", location));
+          const address = document.querySelector("#cameras video").src;
+          const [quick, slow] = [1000, 1].map((fps) => ({ fps, note: "", address }));
+          cameras.open({ fps: 25, cameras: { quick, slow } });
+          cameras.play(25);
+          return [...document.querySelectorAll("#cameras video")].slice(1).map((film) => film.playbackRate);
+        }"""
+    )
+    assert rates == [0.0625, 16]
+
+
 def test_a_drag_moves_an_end(open_review: Open) -> None:
     shown = open_review("olga", VIDEO)
     before = saved(shown)

@@ -6,6 +6,7 @@ import http.client
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,11 +15,13 @@ from lakes import open_lake, rows
 from etholake.errors import UsageError
 from etholake.pages.review.server import ReviewServer, byte_range
 from etholake.settings import Settings
+from etholake.stages.review.film import films_in_lake
 from etholake.stages.review.library import COLUMNS, VideoLibrary
 from etholake.stages.review.service import ReviewChoice, ReviewService
 from etholake.stages.review.store import VideoKey
 
 WHERE = {"split": "train", "lab": "north", "video": "41"}
+LOOKED_FOR = (("north", 7), ("north", 8), ("south", 7))
 Serve = Callable[[str], ReviewServer]
 
 
@@ -96,6 +99,26 @@ def test_a_film_is_sent_in_ranges(serve_review: Serve) -> None:
     )  # fmt: skip
     assert ask(server, "GET", of(server, "api/film?split=train&lab=north&video=41"))[0] == 404
     assert (byte_range("bytes=-4", 10), byte_range("nonsense", 10)) == ((6, 9), (0, 9))
+
+
+def test_a_further_camera_in_a_folder_leaves_the_first_film_of_the_lake(
+    review_settings: Settings, tmp_path: Path
+) -> None:
+    (tmp_path / "42.back.mp4").write_bytes(b"film")
+    service = ReviewService(review_settings, ReviewChoice("mia", films=tmp_path))
+    films = [service.film({**WHERE, "video": "42", "camera": name}) for name in ("", "side", "back")]
+    assert [film and film.size for film in films] == [1024, 512, 4]
+
+
+def test_films_do_not_depend_on_the_catalog(mock_settings: Settings) -> None:
+    """A lake of an earlier version is not registered with the column `camera` until it is written again."""
+    _, lake = open_lake(mock_settings, "films")
+    film = {"video_id": 7, "source_file": "videos/lab_id=north/7.mp4", "bytes": 5, "codec": "h264"}
+    table = rows("videos", film, film | {"video_id": 8, "error": "is empty"})
+    lake.replace_table("videos", table, "one", {"lab_id": "north"})
+    lake.glue.delete_table(DatabaseName=lake.database, Name="videos")
+    by_video = [films_in_lake(lake, VideoKey("train", *video)) for video in LOOKED_FOR]
+    assert [{camera: film.size for camera, film in films.items()} for films in by_video] == [{"": 5}, {}, {}]
 
 
 def test_a_change_comes_back_and_is_undone(serve_review: Serve) -> None:

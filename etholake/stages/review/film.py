@@ -13,19 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from etholake.contract import RAW_ZONE, video_and_camera
-from etholake.errors import AwsError
 from etholake.lake import Lake
-from etholake.settings import Settings
-from etholake.stages.lake import query
 from etholake.stages.review.store import VideoKey
 
 __all__ = ["FIRST", "Film", "films_in_folder", "films_in_lake"]
 
 FIRST = ""  # the camera of the film that the tracks were made of
 _SUFFIXES = (".mp4", ".m4v", ".webm", ".mov")
-_VIDEOS = """SELECT source_file, camera, bytes, frames_per_second, variable_frame_rate, frame_map,
-    frame_difference, codec
-FROM videos WHERE lab_id = ? AND video_id = ? AND error IS NULL ORDER BY source_file"""
+_COLUMNS = (
+    "video_id", "source_file", "camera", "bytes", "error", "frames_per_second", "variable_frame_rate", "frame_map",
+    "frame_difference", "codec",
+)  # fmt: skip
 _SHOWN_BY_BROWSERS = frozenset({"h264", "vp8", "vp9", "av1", "hevc"})
 
 
@@ -76,12 +74,17 @@ def _of_file(file: Path) -> Film:
     return Film(file.suffix.lower(), file.stat().st_size, read)
 
 
-def films_in_lake(settings: Settings, lake: Lake, key: VideoKey) -> dict[str, Film]:
-    """Return the films that the table `videos` has of a video, by camera."""
-    try:
-        rows = query.run_sql(settings, _VIDEOS, [query.literal(key.lab_id), str(key.video_id)]).records
-    except AwsError:
-        return {}  # a lake of an earlier version has no such table
+def films_in_lake(lake: Lake, key: VideoKey) -> dict[str, Film]:
+    """Return the films that the table `videos` has of a video, by camera; {} without such a table.
+
+    The table is read without Athena, whose catalog may still lack the column `camera`.
+    """
+    rows = [
+        row
+        for row in lake.read("videos", {"lab_id": key.lab_id}, _COLUMNS).to_pylist()
+        if row["video_id"] == key.video_id and row["error"] is None
+    ]
+    rows.sort(key=lambda row: row["source_file"])
     first_fps = next((row["frames_per_second"] for row in rows if row["camera"] is None), None)
     films: dict[str, Film] = {}
     for row in rows:

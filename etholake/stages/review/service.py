@@ -282,7 +282,8 @@ class ReviewService:
         return opening.result()
 
     def _find_films(self, key: VideoKey) -> dict[str, Film]:
-        return films_in_folder(self.choice.films, key) or films_in_lake(self.settings, self.lake, key)
+        films = films_in_folder(self.choice.films, key)
+        return films if FIRST in films else films_in_lake(self.lake, key) | films
 
     def _after(self, opened: OpenVideo, request: Json) -> Json:
         state = opened.state(self.choice.user, _since(request))

@@ -80,7 +80,10 @@ class BackgroundBoxes:
         return result
 
     def _areas(self, gray: Pixels) -> tuple[Floats, npt.NDArray[np.bool_]]:
-        """Return the boxes [N, 4] of animals in the small picture, the largest first, and their pixels [h, w]."""
+        """Return the boxes [N, 4] of animals in the small picture, the largest first, and their pixels [h, w].
+
+        A place that an animal has left is no animal: the background takes over what the picture shows there.
+        """
         from scipy import ndimage
 
         apart = np.abs(gray.astype(np.int16) - self.background)

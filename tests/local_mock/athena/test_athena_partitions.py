@@ -106,6 +106,7 @@ def test_a_partition_outside_the_tables_location_is_read_too(engine: Engine) -> 
         ("video IN (1, 11) AND lab = 'a'", ["1", "11"]),
         ("lab IS NULL AND video < 2", ["80", "81"]),
         ("lab = 'a' AND video > 38 AND video < 38", []),
+        ("lab = 'none' AND video = 7 AND lab <> 'a'", []),
     ],
 )
 def test_filters_list_only_the_partitions_that_they_keep(

@@ -2,6 +2,7 @@
 // coordinates of the tracks count the pixels of the first film.
 const { $, el } = Ui;
 const APART_S = 0.1; // that a film may be off while it plays, before it is moved
+const SLOWEST = 0.0625, FASTEST = 16; // rates at which browsers play; at others they throw an error
 let cameras = []; // {film, fps: frames of the tracks that pass in a second of it}
 
 export function open(content) {
@@ -24,7 +25,7 @@ export function seek(frame) {
 /** Play on from where the films are; `pace`: frames of the tracks that pass in a second. */
 export function play(pace) {
   for (const { film, fps } of cameras) {
-    film.playbackRate = pace / fps;
+    film.playbackRate = Math.min(FASTEST, Math.max(SLOWEST, pace / fps)); // `follow` moves what then falls behind
     film.play().catch(() => {}); // a film that cannot be shown says so by its error
   }
 }

@@ -75,7 +75,8 @@ def scan(data: Path) -> tuple[list[RawFile], list[str]]:
 
 def _strays(paths: Sequence[str]) -> list[str]:
     expected = {
-        "videos": "<lab>/<number of the video>.mp4 or <number>.<further camera>.mp4 (or avi, mov, mkv)",
+        "videos": "<lab>/<number of the video>.mp4 or <number>.<further camera>.mp4 (or avi, mov, mkv; the "
+        "name of a camera begins with a letter)",
         "boxes": "<lab>/<video>.csv or .json",
     }
     sentences = []
