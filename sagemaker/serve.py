@@ -211,7 +211,9 @@ class Processes:
         process = self._idle.get()
         try:
             return process.ask(body, content_type, accept)
-        except (EOFError, OSError) as err:
+        except RefusedByProcessError:
+            raise
+        except Exception as err:  # its next answer could be to this request
             process.end()
             process = _Process(self._threads)
             raise RuntimeError("the process that predicted has ended: it may have had too little memory") from err

@@ -185,9 +185,10 @@ def translated(kind: str, text: str, limits: Limits) -> QueryError:
             else message
         )
         return QueryError("INVALID_CAST_ARGUMENT", shown)
-    if match := re.search(
-        r"(WHERE|GROUP BY|HAVING|JOIN) clause cannot contain (window functions|aggregates)", message
-    ):
+    if "HAVING clause cannot contain window functions" in message:
+        clause = "HAVING clause cannot contain window functions or row pattern measures"
+        return QueryError("NESTED_WINDOW", f"line 1:1: {clause}")
+    if match := re.search(r"(WHERE|GROUP BY|JOIN) clause cannot contain (window functions|aggregates)", message):
         clause = f"{match.group(1)} clause cannot contain aggregations, window functions or grouping operations"
         return QueryError("EXPRESSION_NOT_SCALAR", f"line 1:1: {clause}")
     if "must appear in the GROUP BY" in message:

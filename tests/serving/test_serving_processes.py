@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from sagemaker_scripts import load  # type: ignore[import-not-found]
 
 from etholake.stages.waiting import wait_for
 
@@ -47,11 +48,15 @@ def output_fn(value, accept):
 """
 
 
-def start(folder: Path, **variables: str) -> tuple[subprocess.Popen[str], int]:
-    """Start a host of two processes for the model above; return it and its port."""
+def write_model(folder: Path) -> None:
     (folder / "code").mkdir()
     (folder / "meeting").mkdir()
     (folder / "code" / "pids_model.py").write_text(MODEL)
+
+
+def start(folder: Path, **variables: str) -> tuple[subprocess.Popen[str], int]:
+    """Start a host of two processes for the model above; return it and its port."""
+    write_model(folder)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -124,6 +129,26 @@ def is_running(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def test_an_answer_that_could_not_be_read_is_not_given_to_the_next_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_memory(*_: object) -> bytes:
+        raise MemoryError
+
+    write_model(tmp_path)
+    monkeypatch.setenv("SM_MODEL_DIR", str(tmp_path))
+    monkeypatch.setenv("SAGEMAKER_PROGRAM", "pids_model.py")
+    serve = load("serve", "serve_in_processes")
+    one = serve.Processes(1)
+    one.load()
+    with monkeypatch.context() as patch:
+        patch.setattr(serve.Connection, "recv_bytes", no_memory)
+        with pytest.raises(RuntimeError, match="has ended"):
+            one.answer(b"1", "text/plain", "text/first")
+    assert one.answer(b"1", "text/plain", "text/second")[1] == "text/second"
+    one._idle.get().end()
 
 
 @pytest.mark.parametrize(

@@ -72,9 +72,9 @@ def _freedom(degrees: float) -> float:
 
 
 def _t_cdf(value: float, degrees: float) -> float:
+    degrees = _freedom(degrees)
     if value == 0:
         return 0.5
-    degrees = _freedom(degrees)
     tail = 0.5 * _regularized_beta(degrees / (degrees + value * value), 0.5 * degrees, 0.5)
     return tail if value < 0 else 1 - tail
 

@@ -14,7 +14,7 @@ __all__ = ["PatternError", "to_python"]
 
 _ASCII = {"w": "A-Za-z0-9_", "d": "0-9", "s": r" \t\n\x0b\f\r"}
 _CONTROLS = {"a": 7, "e": 27, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11}
-_ANCHORS = frozenset("bBAzZG")
+_ANCHORS = frozenset("bBAzG")
 _UNSURE = frozenset("hHRXKNCMYyg")  # Java, Joni and `regex` read them in three ways
 _INTERVAL = re.compile(r"\{\d+(?:,\d*)?\}")
 _GROUP = re.compile(r"\(\?(?:[:=!>]|<[=!]|<[A-Za-z_]\w*>|#[^)]*\)|[imsx]*(?:-[imsx]+)?[:)])")
@@ -96,6 +96,8 @@ class _Reader:
             return f"[{negated}{_ASCII[letter.lower()]}]"
         if letter in _ANCHORS or "1" <= letter <= "9":
             return f"\\{letter}"
+        if letter == "Z":  # also before a line feed that ends the text, unlike in `regex`
+            return r"(?=\n?\Z)"
         if letter == "k":
             return "\\g" + (self.take(_NAME) or _fail("invalid backref"))
         return self.escaped_char(letter)
