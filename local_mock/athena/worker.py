@@ -55,21 +55,26 @@ def main() -> None:
     _limit(int(settings["memory_bytes"]))
     requests: queue.Queue[dict[str, Any]] = queue.Queue()
     threading.Thread(target=_listen, args=(source, requests), daemon=True).start()
-    write_frame(sink, b"ready")
-    while True:
-        _answer(connection, requests.get(), sink)
+    try:
+        write_frame(sink, b"ready")
+        while True:
+            _answer(connection, requests.get(), sink)
+    finally:
+        os._exit(1)  # nobody reads the answers; the interpreter's own end may wait for DuckDB's threads for ever
 
 
 def _listen(source: IO[bytes], requests: queue.Queue[dict[str, Any]]) -> None:
-    while (frame := read_frame(source)) is not None:
-        request = json.loads(frame)
-        has_rows, request["rows"] = request["rows"], None
-        if has_rows:
-            if (body := read_frame(source)) is None:
-                break
-            request["rows"] = pa.ipc.open_stream(body).read_all()
-        requests.put(request)
-    os._exit(0)  # the server has gone, or wants this process to go, whatever it is doing
+    try:
+        while (frame := read_frame(source)) is not None:
+            request = json.loads(frame)
+            has_rows, request["rows"] = request["rows"], None
+            if has_rows:
+                if (body := read_frame(source)) is None:
+                    break
+                request["rows"] = pa.ipc.open_stream(body).read_all()
+            requests.put(request)
+    finally:
+        os._exit(0)  # the server has gone, wants this process to go, or cannot be understood, whatever runs
 
 
 def _open(settings: dict[str, Any]) -> Any:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import pkgutil
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +22,7 @@ from local_mock.athena import translate
 from local_mock.athena.dialect import parse_query
 from local_mock.athena.engine import Engine, Session
 from local_mock.athena.errors import QueryError
+from local_mock.athena.frames import read_frame, write_frame
 from local_mock.athena.pool import Limits, limits_of
 from local_mock.athena.translate.consumed import CONSUMED, check
 from local_mock.athena.translate.queries import compile_query
@@ -81,6 +85,26 @@ def test_query_processes_end_when_idle_and_with_the_server(engine: Engine) -> No
     assert worker.process.stdin is not None
     worker.process.stdin.close()  # as when the server dies
     assert worker.process.wait(10) == 0
+
+
+@pytest.mark.parametrize("fault", ["no answer is read", "a request cannot be read"])
+def test_a_query_process_that_can_answer_no_more_ends(tmp_path: Path, fault: str) -> None:
+    limits = {"memory_bytes": 450 * MB, "duckdb_bytes": 200 * MB, "threads": 2, "folders": [str(tmp_path)]}
+    settings = json.dumps({**limits, "scratch": str(tmp_path)}).encode()
+    with subprocess.Popen(
+        [sys.executable, "-m", "local_mock.athena.worker"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    ) as process:  # fmt: skip
+        assert process.stdin is not None
+        assert process.stdout is not None
+        write_frame(process.stdin, settings)
+        assert read_frame(process.stdout) == b"ready"
+        if fault == "no answer is read":
+            process.stdout.close()
+            write_frame(process.stdin, json.dumps({"sql": "SELECT 1", "rows": False}).encode())
+        else:
+            write_frame(process.stdin, b"{no JSON")
+        assert process.wait(30) >= 0  # by itself, and by no signal
 
 
 def test_a_query_that_fails_does_not_cost_its_process(engine: Engine) -> None:

@@ -35,8 +35,6 @@ __all__ = ["AGGREGATES"]
 _LISTAGG_BYTES = 2**20  # https://trino.io/docs/current/functions/aggregate.html#listagg
 _LISTAGG_TOO_LONG = f"EXCEEDED_FUNCTION_MEMORY_LIMIT: Concatenated string has the length in bytes larger than the maximum output length {_LISTAGG_BYTES}"
 
-_LISTAGG_TRUNCATED = f"NOT_SUPPORTED: LISTAGG ON OVERFLOW TRUNCATE of more than {_LISTAGG_BYTES} bytes is not supported by local_mock"
-
 
 def _aggregate_of(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -> tuple[Any, list[Any]]:
     return c._clauses_of(node, arguments, scope, is_window=False)  # type: ignore[no-any-return]
@@ -230,8 +228,12 @@ def _listagg(c: Any, node: exp.Expression, arguments: list[Any], scope: Scope) -
     if len(values) != 2 or not all(v.type.is_text or v.type == UNKNOWN for v in values):
         raise mismatch(c, node, "listagg", values)
     joined = f"string_agg({clauses.distinct}{widen(values[0].sql, values[0].type, VARCHAR)}, {values[1].sql}{clauses.order}){clauses.filter}"
-    truncates = any(node.find_all(exp.OverflowTruncateBehavior))
-    message = _LISTAGG_TRUNCATED if truncates else _LISTAGG_TOO_LONG
+    joining = node.find(exp.GroupConcat)
+    on_overflow = joining.args.get("on_overflow") if joining else None
+    message = _LISTAGG_TOO_LONG
+    if isinstance(on_overflow, exp.OverflowTruncateBehavior):
+        count = "WITH" if on_overflow.args.get("with_count") else "WITHOUT"
+        message = f"NOT_SUPPORTED: LISTAGG ON OVERFLOW TRUNCATE … {count} COUNT of more than {_LISTAGG_BYTES} bytes is not supported by local_mock"
     failure = f"CAST(t_fail('{message}') AS VARCHAR)"
     return Typed(f"(CASE WHEN strlen({joined}) > {_LISTAGG_BYTES} THEN {failure} ELSE {joined} END)", VARCHAR)
 
