@@ -114,8 +114,8 @@ def _run(task: VideoTask, s3: Any, folder: Path) -> VideoOutcome:
         "lab_id": task.lab_id, "video_id": task.video_id, "source_file": task.key.partition("/")[2],
         "camera": task.camera, "bytes": task.size, "sha256": sha256, "error": None, "flags": [],
     }  # fmt: skip
-    tracks = read_tracks(task.track_files, task.video_id)
     try:
+        tracks = read_tracks(task.track_files, task.video_id)
         row |= facts.row_of(video_files.probe(path), tracks, task.metadata)
     except DataError as err:
         row["error"] = _without(str(err), path)
