@@ -50,9 +50,9 @@ def operate(left: Typed, symbol: str, right: Typed, where: tuple[int, int] | Non
 
 
 def _whole(a: str, symbol: str, b: str) -> str:
-    """Return an operation of whole numbers; the least one has no counterpart, but a remainder by -1."""
+    """Return an operation of whole numbers; the least one has no counterpart, but a remainder by -1: that by 1."""
     if symbol == "%":
-        return f"(CASE WHEN ({b}) = -1 THEN 0 * {a} ELSE {a} % {b} END)"
+        return f"({a} % CASE WHEN ({b}) = -1 THEN 1 ELSE {b} END)"
     return f"({a} {'//' if symbol == '/' else symbol} {b})"
 
 

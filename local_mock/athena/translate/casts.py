@@ -194,9 +194,11 @@ def as_output(sql: str, kind: Type) -> str:
     if kind.base in ("varchar", "json", "uuid"):
         return sql
     if kind.base in ("real", "double"):  # whose text DuckDB writes as Java does, unless Java writes an exponent
-        plain = f"({sql} = 0 OR (abs({sql}) >= 1e-3 AND abs({sql}) < 1e7)) IS NOT FALSE"
+        plain = f"({sql} = 0 OR (abs({sql}) >= 1e-3 AND abs({sql}) < 1e7))"
+        if kind.base == "real":  # of which it writes a ninth digit where eight of them tell the number
+            plain += f" AND length(ltrim(replace(CAST(abs({sql}) AS VARCHAR), '.', ''), '0')) < 9"
         shown = python_sql("show", [(sql, kind)], VARCHAR)
-        return f"CASE WHEN {plain} THEN CAST({sql} AS VARCHAR) ELSE {shown} END"
+        return f"CASE WHEN ({plain}) IS NOT FALSE THEN CAST({sql} AS VARCHAR) ELSE {shown} END"
     if kind.base == "decimal":
         text = f"CAST({sql} AS VARCHAR)"
         return f"t_decimal_text({text})" if kind.numbers[0] == kind.numbers[1] else text
