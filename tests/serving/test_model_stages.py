@@ -25,6 +25,7 @@ from etholake.models.stacking.model import StackingModel
 from etholake.objects import read_object
 from etholake.result import StageResult
 from etholake.settings import Settings
+from etholake.stages.desk.service import DeskService
 from etholake.stages.model import explain, out_of_fold, train
 from etholake.stages.serving import endpoint_requests, predict, serve
 from etholake.stages.serving.videos import REQUEST_TYPE, Videos, request_body
@@ -92,6 +93,13 @@ def test_train_launches_the_job_and_tells_the_epochs(
     code = {p.name for p in (model_dir / "code").iterdir()}
     assert {"inference.py", "serve.py", "etholake"} <= code
     assert not list(model_dir.rglob("*.pyc"))
+
+
+def test_the_desk_says_how_long_the_training_took(lake: Settings, trained: StageResult) -> None:
+    times = DeskService(lake).times()["times"]
+    assert times.keys() == {"smoke"}
+    assert times["smoke"] > 0
+    assert DeskService(lake).curves()["status"] == "Completed"
 
 
 def test_train_again_has_nothing_to_do(lake: Settings, trained: StageResult) -> None:

@@ -1,7 +1,12 @@
 """Training and prediction say which videos they used, cut or left out."""
 
+from dataclasses import replace
+
+from etholake.settings import Settings
 from etholake.stages.model.training_result import sentence
-from etholake.stages.serving.predict import _reasons, _unusable, taught_note
+from etholake.stages.serving.model_requests import ModelRequests
+from etholake.stages.serving.predict import _reasons, taught_note
+from etholake.stages.serving.videos import Videos
 
 
 def details(train: list[dict], validation: list[dict], test: list[dict]) -> dict:
@@ -45,9 +50,11 @@ def test_videos_that_taught_the_model_are_named_with_the_way_to_a_fair_score() -
 
 
 def test_a_video_is_left_out_for_its_own_reason() -> None:
-    assert (
-        _unusable({"frames_per_second": None, "behaviors_labeled": ["mouse1,self,rear"]}) == "no frames_per_second"
-    )
-    assert "behaviors_labeled is empty" in _unusable({"frames_per_second": 30.0, "behaviors_labeled": []})
-    assert _unusable({"frames_per_second": 30.0, "behaviors_labeled": ["mouse1,self,rear"]}) == ""
+    unlabelled = {"frames_per_second": 30.0, "behaviors_labeled": []}
+    labelled = {"frames_per_second": 30.0, "behaviors_labeled": ["mouse1,self,rear"]}
+    requests = ModelRequests(Videos(Settings(), "train"))
+    assert requests.unusable(labelled | {"frames_per_second": None}) == "no frames_per_second"
+    assert "behaviors_labeled is empty" in requests.unusable(unlabelled)
+    assert requests.unusable(labelled) == ""
+    assert replace(requests, has_tasks=True).unusable(unlabelled) == ""
     assert _reasons({1: "no frames_per_second", 2: "no frames_per_second"}) == "no frames_per_second: 1, 2"

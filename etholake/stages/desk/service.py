@@ -6,7 +6,6 @@ Nothing of a verb is done here: the page shows what the verbs print.
 from __future__ import annotations
 
 import getpass
-import json
 import math
 import os
 import sys
@@ -112,7 +111,7 @@ def _training_times(settings: Settings) -> Json:
     client, times = aws.client(settings, "sagemaker"), {}
     for job in reversed(_jobs(settings, _NEWEST, StatusEquals="Completed")):
         description = client.describe_training_job(TrainingJobName=job["TrainingJobName"])
-        config = json.loads(description.get("HyperParameters", {}).get("config", '""'))
+        config = str(description.get("HyperParameters", {}).get("config", "")).strip('"')
         if config and description.get("TrainingEndTime"):
             times[config] = (description["TrainingEndTime"] - description["CreationTime"]).total_seconds()
     if AUTO_CONFIG in times:
