@@ -60,7 +60,7 @@ def lab(folder: Path) -> None:
         deeplabcut_csv(folder / f"day {number}.csv", xy, ("nose", "body_center", "tail_base"), ("a", "b"))
         bouts = [(f / FPS, (f + BOUT) / FPS, "a", "follow") for f in range(0, FRAMES, 2 * BOUT)]
         boris_csv(folder / "labels" / f"day {number}.csv", f"day {number}.mp4", bouts, length=FRAMES / FPS)
-        video_file(folder / f"day {number}.mp4", FRAMES, FPS)
+        video_file(folder / f"day {number}.mp4", FRAMES, FPS, (640, 640))
 
 
 def test_the_three_commands_of_the_readme(environment: dict[str, str], tmp_path: Path) -> None:
