@@ -135,7 +135,12 @@ def test_the_tuning_is_that_of_stage_tune() -> None:
         assert channel["DataSource"]["S3DataSource"].pop("S3DataDistributionType") == "FullyReplicated"
     assert definition == wanted
     given = machine.input_of(settings, tuning={"jobs": 3})
-    assert (given["tune"], given["tuning"]) == (True, {**options, "jobs": 3})
+    assert (given["tune"], given["tuning"]) == (True, {**options, "jobs": 3, "ranges": tune.ranges("tiny", {})})
+    own = {"lr": {"low": 0.1, "high": 0.2}}
+    given = machine.input_of(settings, "boosted", tuning={})
+    search = tune.search_request(settings, given["tuning"])  # as the gate makes it
+    assert search["ParameterRanges"] == tune.ranges_request(tune.ranges("boosted", {})) != {}
+    assert machine.input_of(settings, "small", tuning={"ranges": own})["tuning"]["ranges"] == own
     assert machine.input_of(settings)["tune"] is False
 
 

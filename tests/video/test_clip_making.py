@@ -48,9 +48,9 @@ def test_an_animal_that_sits_is_found_for_long_and_leaves_nothing_behind() -> No
     source = BackgroundBoxes(seated.copy(), 2)
     frames = [Still(floor), *[Still(moved)] * 1500]  # a minute at 25 frames/s
     boxes = [source.boxes(frame) for frame in frames]  # type: ignore[arg-type]
-    assert all(np.isfinite(found).all(axis=1).sum() == 1 for found in boxes[1:])
-    for found in (boxes[1], boxes[-1]):
-        (box,) = found[np.isfinite(found).all(axis=1)]
+    assert all(np.isfinite(boxes_M4).all(axis=1).sum() == 1 for boxes_M4 in boxes[1:])
+    for boxes_M4 in (boxes[1], boxes[-1]):
+        (box,) = boxes_M4[np.isfinite(boxes_M4).all(axis=1)]
         np.testing.assert_allclose(box, (60, 40, 72, 52), atol=3)
 
 

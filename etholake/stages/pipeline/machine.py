@@ -16,6 +16,7 @@ from etholake.errors import AwsError, UsageError
 from etholake.settings import AUTO, Settings
 from etholake.stages import model_packages
 from etholake.stages.job_settings import image_uri, job_settings
+from etholake.stages.model import tune
 from etholake.stages.model.training_checks import check_configurations
 
 __all__ = ["DEFINITION", "arn", "definition_key", "input_of", "parameters"]
@@ -65,8 +66,8 @@ def input_of(
     """Return the input of an execution.
 
     `tuning` searches hyper-parameters in place of one training: entries that replace those of ``tuning`` in
-    `sagemaker/jobs.json` ({} for none). Raises UsageError for a share that is none, and for a configuration that
-    does not exist.
+    `sagemaker/jobs.json` ({} for none); without ranges there, those of the configuration's family are searched.
+    Raises UsageError for a share that is none, and for a configuration that does not exist.
     """
     chosen = config or (settings.config if settings.config != AUTO else ONE_MODEL)
     check_configurations(chosen)
@@ -74,13 +75,16 @@ def input_of(
         raise UsageError(
             f"Expected a share from 0 to 1 of rows that may be quarantined, but got {max_quarantined}."
         )
+    search: dict[str, Any] = {} if tuning is None else {**job_settings()["tuning"], **tuning}
+    if tuning is not None:
+        search["ranges"] = tune.ranges(chosen, search["ranges"])
     return {
         "config": chosen,
         "holdout": sorted(set(holdout)),
         "max_quarantined": max_quarantined,
         "max_payload_mb": job_settings()["transform"]["max_payload_mb"],
         "tune": tuning is not None,
-        "tuning": {} if tuning is None else {**job_settings()["tuning"], **tuning},
+        "tuning": search,
         "model_package_group": model_packages.group_name(settings),
         "poll_seconds": POLL_S if settings.target == "aws" else 1,
         "settings": {
