@@ -11,6 +11,7 @@ that print no ratio (`scale.py`, `review.py`, `mock_memory.py`, `beside_moto.py`
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime
 import json
 import os
@@ -22,6 +23,7 @@ import time
 
 import history
 from figures import Figure
+from mock_memory import processes
 
 # {benchmark: options beside --quick}, the cheap ones first: what the limit cuts is the end.
 BENCHMARKS: dict[str, list[str]] = {
@@ -83,12 +85,14 @@ def measured(name: str, seconds: float) -> tuple[list[Figure], str]:
 
 
 def _stopped(process: subprocess.Popen[str]) -> str:
-    """Interrupt a benchmark, so that it stops what it has started, or kill it; return what it has printed."""
+    """Interrupt a benchmark, so that it stops what it has started, or kill it all; return what it has printed."""
     process.send_signal(signal.SIGINT)
     try:
         return process.communicate(timeout=TO_END)[0]
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
+        for pid in processes(process.pid):  # a mock that it has started is in no group of its
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         return process.communicate()[0]
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from etholake.stages.waiting import wait_for
+
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
 
@@ -94,6 +96,30 @@ def test_a_benchmark_that_fails_or_takes_too_long_keeps_what_it_printed(
     if "Error" in end:
         assert figures == [modules.Figure("job", 1.5, "x", better="lower")]
     assert modules.bench.measured("etl", -1) == ([], "no time was left")
+
+
+def test_a_benchmark_that_does_not_stop_is_killed_with_what_it_has_started(
+    modules: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pid = tmp_path / "pid"
+    (tmp_path / "etl.py").write_text(
+        "import signal, subprocess, sys\n"
+        "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        "command = [sys.executable, '-c', 'input()']\n"
+        "child = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)\n"
+        f"open({str(pid)!r}, 'w').write(str(child.pid))\n"
+        "child.wait()\n"
+    )
+    monkeypatch.setattr(modules.history, "HERE", tmp_path)
+    monkeypatch.setattr(modules.bench, "TO_END", 0.2)
+    assert modules.bench.measured("etl", 1.5) == ([], "cut after 2 s")
+    stat = Path(f"/proc/{pid.read_text()}/stat")
+    wait_for(
+        lambda: stat.exists() and stat.read_text().rpartition(")")[2].split()[0],
+        lambda state: state in (False, "Z"),
+        "The end of what the benchmark has started",
+        timeout_s=10,
+    )
 
 
 def test_every_benchmark_of_the_list_takes_the_options_that_it_is_called_with(modules: Any) -> None:
