@@ -14,6 +14,8 @@ from etholake.models.family import Sizes
 from etholake.models.recomputation import RecomputableBlock, recompute_blocks
 from etholake.models.registry import resolve
 
+pytestmark = pytest.mark.slow
+
 C, SIZE = 3, 32
 LAB, LABELED = torch.tensor([0, 1]), torch.ones(2, C)
 TRANSFORMERS = {

@@ -27,6 +27,8 @@ from etholake.models.vision.weights_file import weights_digest
 from etholake.stages.model.backbones import extra_of_archive, extra_of_config
 from etholake.training.fit import fit
 
+pytestmark = pytest.mark.slow  # the library takes seconds to import
+
 pytest.importorskip("transformers", reason="pip install 'etholake[video]'")
 
 SIZES = {
