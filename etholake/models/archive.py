@@ -11,7 +11,7 @@ import copy
 import io
 import json
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from etholake.models.registry import FAMILIES
 
 __all__ = [
     "ARCHIVE", "FORMAT", "META", "ModelMetadata", "checkpoint_of", "load_model", "metadata_of", "read_meta",
-    "unpack", "write_meta",
+    "stored_metas", "unpack", "write_meta",
 ]  # fmt: skip
 
 ARCHIVE, META = "model.tar.gz", "meta.json"
@@ -132,6 +132,14 @@ def metadata_of(archive: bytes, where: str) -> dict[str, Any]:
     if not isinstance(meta, dict):
         raise DataError(f"This is not the archive of a model: the {META} of {where} is no JSON object.")
     return meta
+
+
+def stored_metas(archive: bytes) -> Iterator[dict[str, Any]]:
+    """Yield the `meta.json` of the model in an archive, and of those that it combines."""
+    with tarfile.open(fileobj=io.BytesIO(archive)) as content:
+        for member in content:
+            if Path(member.name).name == META and (stream := content.extractfile(member)):
+                yield json.loads(stream.read())
 
 
 def checkpoint_of(archive: bytes, checkpoint: str) -> bytes:

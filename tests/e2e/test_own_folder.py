@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from formats.lab_folder import boris_csv, deeplabcut_csv, video_file
+
+from local_mock.sagemaker.hosting import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 FRAMES, FPS, BOUT = 1500, 30, 60
@@ -38,9 +39,7 @@ def commands(folder: Path, data: Path, video: str) -> list[list[str]]:
 
 @pytest.fixture
 def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     keep = {k: v for k, v in os.environ.items() if not k.startswith(("ETHOLAKE_", "AWS_", "MABE_", "MAKE"))}
     keep |= {"ETHOLAKE_STATE_DIR": str(tmp_path / "state"), "ETHOLAKE_S3_ROOT": str(tmp_path / "s3")}
     yield keep | {"PORT": str(port)}

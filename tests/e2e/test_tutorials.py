@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ import pytest
 from e2e.test_own_folder import lab
 
 from etholake.simulate import simulate
+from local_mock.sagemaker.hosting import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 TUTORIALS = ROOT / "docs" / "tutorials"
@@ -28,9 +28,7 @@ def blocks(name: str, language: str) -> list[str]:
 @pytest.fixture
 def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
     """Settings of a shell in an empty folder, with the command on its path; the mock is stopped at the end."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("ETHOLAKE_", "AWS_", "MABE_", "TARGET"))}
     kept |= {"PORT": str(port), "PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"}
     yield kept

@@ -315,7 +315,7 @@ def test_behavior_summary_goes_with_the_annotations(curated: World) -> None:
 
 
 def test_register_writes_only_what_the_catalog_does_not_say(curated: World) -> None:
-    """What was changed or removed in the catalog is mended; the rest is read, and gets no new version."""
+    """Registering mends what was changed or removed in the catalog; the rest is read and gets no new version."""
     lake = curated.lake
     counts = lake.register()
     where = {"DatabaseName": lake.database}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ import pytest
 from sagemaker_scripts import load  # type: ignore[import-not-found]
 
 from etholake.stages.waiting import wait_for
+from local_mock.sagemaker.hosting import free_port
 
 pytestmark = pytest.mark.server
 
@@ -57,9 +57,7 @@ def write_model(folder: Path) -> None:
 def start(folder: Path, **variables: str) -> tuple[subprocess.Popen[str], int]:
     """Start a host of two processes for the model above; return it and its port."""
     write_model(folder)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     variables = {
         **os.environ, "SM_MODEL_DIR": str(folder), "SAGEMAKER_BIND_TO_PORT": str(port),
         "SAGEMAKER_PROGRAM": "pids_model.py", "SERVE_PROCESSES": "2", **variables,

@@ -184,7 +184,7 @@ def test_a_digest_of_weights_covers_their_configuration(published: Path, tmp_pat
 
 
 def test_a_configuration_names_sizes_only(published: Path, tmp_path: Path) -> None:
-    """What could name code, another place or a kernel is not taken over; a size of another type is refused."""
+    """Fields that could name code, another place or a kernel are not read; a size of another type is refused."""
     stored = json.loads((published / "vit" / "config.json").read_text())
     harmful = {
         "auto_map": {"AutoModel": "evil.Model"},

@@ -55,8 +55,8 @@ def load_backbone(backbone: nn.Module, name: str, place: Path) -> dict[str, Any]
     """Load the weights in a file or folder (see `weights_files`) into a backbone; its classifier is left out.
 
     A backbone that fits weights to its own size itself has a method ``adapted(state_dict)`` for that, and one that
-    reads other files ``load_from(name, place)``. Returns what
-    a model keeps of it: `name`, `file`, `sha256`, and `left_out` (the number of the classifier's parameters).
+    reads other files ``load_from(name, place)``. Returns what a model keeps of it: `name`, `file`, `sha256`, and
+    `left_out` (the number of the classifier's parameters).
     Raises as `weights_files` and `load_weights`.
     """
     if load_from := getattr(backbone, "load_from", None):

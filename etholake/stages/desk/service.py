@@ -22,6 +22,7 @@ from etholake.stages.desk import mapping
 from etholake.stages.desk.children import Children
 from etholake.stages.desk.forms import arguments, form_named, forms_json
 from etholake.stages.model.training_inputs import AUTO_CONFIG
+from etholake.stages.model.training_result import configuration_of
 from etholake.stages.reports import curves
 
 __all__ = ["DeskService", "make_server", "serve"]
@@ -111,7 +112,7 @@ def _training_times(settings: Settings) -> Json:
     client, times = aws.client(settings, "sagemaker"), {}
     for job in reversed(_jobs(settings, _NEWEST, StatusEquals="Completed")):
         description = client.describe_training_job(TrainingJobName=job["TrainingJobName"])
-        config = str(description.get("HyperParameters", {}).get("config", "")).strip('"')
+        config = configuration_of(description)
         if config and description.get("TrainingEndTime"):
             times[config] = (description["TrainingEndTime"] - description["CreationTime"]).total_seconds()
     if AUTO_CONFIG in times:

@@ -11,13 +11,13 @@ from etholake import aws
 from etholake.contract import MODEL_ZONE
 from etholake.digest import file_digest, fingerprint
 from etholake.errors import UsageError
+from etholake.models.archive import stored_metas
 from etholake.models.config import own_fields
 from etholake.models.registry import resolve
 from etholake.models.vision.transformers_config import VIDEO_EXTRA, needs_transformers
 from etholake.models.vision.weights_file import SUFFIXES, chosen_files, weights_files
 from etholake.objects import list_objects, object_exists
 from etholake.settings import Settings
-from etholake.stages.model.clip_sets import stored_metas
 from etholake.storage import split_uri
 
 __all__ = ["BACKBONE", "backbone_names", "extra_of_archive", "extra_of_config", "stage"]

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import io
-import json
-import tarfile
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
-
 from etholake.errors import DataError, UsageError, suggestion
 from etholake.lake import Lake
-from etholake.models.archive import META
+from etholake.models.archive import stored_metas
 from etholake.models.registry import resolve
 
-__all__ = ["clip_set_of_archive", "clip_set_to_fine_tune", "clip_set_to_train", "reads_clips", "stored_metas"]
+__all__ = ["clip_set_of_archive", "clip_set_to_fine_tune", "clip_set_to_train", "reads_clips"]
 
 
 def reads_clips(config_name: str) -> bool:
@@ -67,11 +60,3 @@ def _chosen(lake: Lake, reader: str, reads: bool, named: str) -> str:
 def clip_set_of_archive(archive: bytes) -> str:
     """Return the set of clips that a model, or one of those it combines, was trained on; "" if none was."""
     return next((str(meta["clips"]["clip_set"]) for meta in stored_metas(archive) if "clips" in meta), "")
-
-
-def stored_metas(archive: bytes) -> Iterator[dict[str, Any]]:
-    """Yield the `meta.json` of the model in an archive, and of those that it combines."""
-    with tarfile.open(fileobj=io.BytesIO(archive)) as content:
-        for member in content:
-            if Path(member.name).name == META and (stream := content.extractfile(member)):
-                yield json.loads(stream.read())

@@ -21,7 +21,7 @@ from etholake.result import StageResult
 from etholake.settings import Settings
 from etholake.stages.model import out_of_fold
 from etholake.stages.model.evaluate import judge
-from etholake.stages.model.training_result import model_metadata
+from etholake.stages.model.training_result import configuration_of, model_metadata
 from etholake.storage import split_uri
 
 __all__ = ["Compared", "lines", "run"]
@@ -114,7 +114,7 @@ class _Cost(NamedTuple):
 def _cost(settings: Settings, name: str) -> _Cost:
     """Return what a job was, took and left."""
     job = aws.client(settings, "sagemaker").describe_training_job(TrainingJobName=name)
-    config = str(job.get("HyperParameters", {}).get("config", name)).strip('"')
+    config = configuration_of(job) or name
     uri = job["ModelArtifacts"]["S3ModelArtifacts"]
     bucket, key = split_uri(uri)
     size = aws.client(settings, "s3").head_object(Bucket=bucket, Key=key)["ContentLength"]

@@ -16,7 +16,7 @@ from etholake.stages.model.explain import stream_lines, task_lines
 from etholake.stages.model.training_inputs import STAGE
 from etholake.stages.state import load_state, save_state
 
-__all__ = ["model_metadata", "save_training", "sentence"]
+__all__ = ["configuration_of", "model_metadata", "save_training", "sentence"]
 
 SHOWN = 8  # videos that a sentence names
 
@@ -136,6 +136,11 @@ def newest_held_out_spans(settings: Settings) -> dict[int, tuple[int, int]]:
     if not spans:
         raise DataError("The newest model of the lake held nothing out, or there is none: run `make train` first.")
     return spans
+
+
+def configuration_of(job: Mapping[str, Any]) -> str:
+    """Return the configuration that the description of a training job names; "" if it names none."""
+    return str(job.get("HyperParameters", {}).get("config", "")).strip('"')  # the SDK may write it as JSON
 
 
 def model_metadata(settings: Settings, uri: str) -> dict[str, Any]:

@@ -18,8 +18,6 @@ from etholake.stages.serving.videos import Videos
 __all__ = ["Spans", "TaskAnswers", "answer_rows", "commit", "is_committed", "prediction_rows", "span_rows"]
 
 Spans = Mapping[int, tuple[int, int]]  # video -> its first predicted frame, and the frame after the last one
-
-
 TaskAnswers = Mapping[int, Sequence[Mapping[str, Any]]]  # video -> {task, mouse_id, value[, by_second]} each
 
 

@@ -3,7 +3,7 @@
 Source: https://trino.io/docs/current/functions/array.html.
 """
 
-# ruff: noqa: E501 - one line a message or table; the order of shuffle() is no secret
+# ruff: noqa: E501 - one line a message or table
 from __future__ import annotations
 
 import functools
