@@ -96,10 +96,9 @@ def test_train_launches_the_job_and_tells_the_epochs(
 
 
 def test_the_desk_says_how_long_the_training_took(lake: Settings, trained: StageResult) -> None:
-    times = DeskService(lake).times()["times"]
-    assert times.keys() == {"smoke"}
-    assert times["smoke"] > 0
-    assert DeskService(lake).curves()["status"] == "Completed"
+    desk = DeskService(lake)
+    assert desk.times()["times"]["smoke"] > 0  # the trainings of other tests are there, too
+    assert desk.curves()["status"] == "Completed"
 
 
 def test_train_again_has_nothing_to_do(lake: Settings, trained: StageResult) -> None:
