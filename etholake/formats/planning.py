@@ -57,7 +57,7 @@ def make_plan(
         Candidate(c.key, c.folder, (*c.names, *(v.file for v in videos_of.get(c.key, ())))) for c in candidates
     ]
     labels_of = _match_labels(plan, chosen, candidates, labels)
-    animals_of = {item.key: chosen[key].animals for key, items in labels_of.items() for item in items}
+    animals_of = {item.key: chosen[key].living for key, items in labels_of.items() for item in items}
     names = _names(groups, videos_of)
     rules: dict[str, VideoRule] = {}
     numbers = set(taken)

@@ -365,3 +365,18 @@ def test_missing_points_have_no_row_and_are_never_zero(tmp_path: Path) -> None:
     table = rows(tmp_path / "data", "tracking", metadata(tmp_path / "data")["v"]["video_id"])
     assert len(table) == 18
     assert all(row["x"] != 0 and row["y"] != 0 for row in table)
+
+
+def test_unique_parts_of_deeplabcut_are_no_animal_that_behaves(tmp_path: Path) -> None:
+    """Two corners of the arena beside one mouse: its actions are its own, not towards the corners."""
+    path = deeplabcut_csv(
+        tmp_path / "lab" / "m1DLC_resnet50_xMay7shuffle1_5.csv",
+        walk_xy(60, 2, 2),
+        ("nose", "tail"),
+        ("mus1", "single"),
+    )
+    boris_csv(tmp_path / "lab" / "m1.csv", "m1.mp4", [(0.5, 1.0, "", "sniff wall")])
+    run(path.parent, tmp_path / "data")
+    (row,) = metadata(tmp_path / "data").values()
+    assert json.loads(row["behaviors_labeled"]) == ["mouse1,self,sniff wall"]
+    assert len(rows(tmp_path / "data", "tracking", row["video_id"])) == 60 * 2 * 2

@@ -76,6 +76,16 @@ def test_nwb_rate_or_timestamps_or_timestamps_that_count_frames(tmp_path: Path) 
     assert "timestamps count frames" in texts(counted)
 
 
+def test_nwb_a_rate_of_one_counts_frames(tmp_path: Path) -> None:
+    """sleap-io writes it for videos whose rate it does not know."""
+    path = twins.nwb(tmp_path, "rate.nwb", "rate")
+    with h5py.File(path, "r+") as file:
+        file.visititems(lambda name, item: item.attrs.modify("rate", 1.0) if "rate" in item.attrs else None)
+    recording = only("nwb_pose", path)
+    assert recording.fps is None
+    assert "timestamps count frames" in texts(recording)
+
+
 def test_nwb_a_gap_in_the_timestamps_is_a_gap_in_the_frames(tmp_path: Path) -> None:
     path = twins.nwb(tmp_path)
     with h5py.File(path, "r+") as file:

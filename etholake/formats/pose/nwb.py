@@ -198,13 +198,13 @@ def _series(path: Path, group: h5py.Group, animal: str, part: str) -> _Series:
 def _clock(path: Path, group: h5py.Group, count: int) -> tuple[npt.NDArray[np.int64], float | None]:
     """Return frame numbers and frames per second of a series, from its rate or its timestamps.
 
-    Timestamps 0, 1, 2, … count frames (a converter wrote them so): they give no frames per second.
+    Timestamps 0, 1, 2, … and a rate of 1 count frames (converters write them so): they give no frames per second.
     """
     start = node(group, "starting_time")
     if node(group, "timestamps") is None:
         rate = attribute(start, "rate") if start is not None else None
         fps = float(rate) if rate is not None else 0.0
-        return np.arange(count), fps if np.isfinite(fps) and fps > 0 else None
+        return np.arange(count), fps if np.isfinite(fps) and fps > 0 and fps != 1 else None
     times = read(group, "timestamps").astype(np.float64)
     if times.shape != (count,) or not np.isfinite(times).all():
         raise DataError(
@@ -258,7 +258,7 @@ def _recording(path: Path, video: _Video) -> PoseRecording:
     if not rates:
         remarks.append(
             Remark(
-                "assumed", "the timestamps count frames, or are irregular: they give no frames per second", path
+                "assumed", "its timestamps count frames, or are irregular: they give no frames per second", path
             )
         )
     if depth == 3 and any(s.xyz.shape[1] == 2 for s in video.series):
