@@ -33,7 +33,8 @@ from figures import Figure, parser, show
 from etholake import aws
 from etholake.curate import parquet
 from etholake.curate.rawzone import list_raw, read_metadata, videos_by_lab
-from etholake.lake import Lake, folder
+from etholake.generations import folder
+from etholake.lake import Lake
 from etholake.settings import Settings
 
 TABLE = "tracking_curated"
