@@ -13,7 +13,7 @@ import pyarrow.dataset as ds
 
 from etholake.contract import CLIP_ZONE
 from etholake.errors import ContractError, DataError
-from etholake.lake import POINTER
+from etholake.generations import POINTER
 from etholake.video.recipe import ClipRecipe
 from etholake.video.stored_clips import Shard, StoredClips, StoredWindow, Subject
 from etholake.video.windows import ClipWindow
