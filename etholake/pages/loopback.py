@@ -102,4 +102,4 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Quiet: errors reach the page."""
+        """Log nothing: errors reach the page."""
