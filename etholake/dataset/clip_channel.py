@@ -11,7 +11,7 @@ from typing import Any
 
 from etholake.contract import CLIP_ZONE
 from etholake.errors import ContractError, DataError
-from etholake.lake import POINTER
+from etholake.generations import POINTER
 from etholake.video.recipe import ClipRecipe
 from etholake.video.stored_clips import Shard, StoredClips, StoredWindow, Subject
 from etholake.video.windows import ClipWindow

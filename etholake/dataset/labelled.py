@@ -29,7 +29,7 @@ from etholake.dataset.video_meta import VideoMeta
 from etholake.digest import file_digest, fingerprint
 from etholake.errors import ContractError, DataError, UsageError
 from etholake.events.types import Event
-from etholake.lake import POINTER, identity
+from etholake.generations import POINTER, identity
 
 __all__ = [
     "CHANNELS",

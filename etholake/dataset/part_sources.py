@@ -1,4 +1,4 @@
-"""Which of a lab's body parts is read for each unified body part (`contract.UNIFIED_PARTS`)."""
+"""Decide which of a lab's body parts is read for each unified body part (`contract.UNIFIED_PARTS`)."""
 
 from __future__ import annotations
 

@@ -380,3 +380,31 @@ def test_unique_parts_of_deeplabcut_are_no_animal_that_behaves(tmp_path: Path) -
     (row,) = metadata(tmp_path / "data").values()
     assert json.loads(row["behaviors_labeled"]) == ["mouse1,self,sniff wall"]
     assert len(rows(tmp_path / "data", "tracking", row["video_id"])) == 60 * 2 * 2
+
+
+def simba_csv(path: Path, header: str, row: str, imported: bool = False) -> None:
+    """Write 30 frames of one mouse in a stage of a SimBA project."""
+    columns = ",".join(f"{part}_{mark}" for part in ("Nose", "Center", "Tail_base") for mark in "xyp")
+    top = "".join("," + ",".join(["IMPORTED_POSE"] * 9) + "\n" for _ in range(2)) if imported else ""
+    path.parent.mkdir(parents=True)
+    lines = (f"{t},1,2,0.9,3,4,0.9,5,6,0.9{row}" for t in range(30))
+    path.write_text(f"{top},{columns}{header}\n" + "\n".join(lines) + "\n")
+
+
+def test_the_stages_of_a_simba_project_are_one_video(tmp_path: Path) -> None:
+    """Its labels are the annotations, not what a classifier made of them."""
+    project = tmp_path / "project_folder"
+    simba_csv(project / "csv" / "input_csv" / "Video1.csv", "", "", imported=True)
+    simba_csv(project / "csv" / "targets_inserted" / "Video1.csv", ",Attack", ",1")
+    simba_csv(project / "csv" / "machine_results" / "Video1.csv", ",Probability_Attack,Attack", ",0.2,0")
+    video_file(project / "videos" / "Video1.mp4", 30, 25)
+    report = run(project, tmp_path / "data").details
+    (video,) = report["videos"]
+    assert (video["name"], video["pose"], video["video"], video["labels"]) == (
+        "Video1", "csv/targets_inserted/Video1.csv", "videos/Video1.mp4", ["csv/targets_inserted/Video1.csv"],
+    )  # fmt: skip
+    assert video["behaviors_labeled"] == '["mouse1,self,attack"]'
+    assert report["points"] == {
+        "in": 270, "written": 90, "left_out": {"another file of the same video": 180},
+    }  # fmt: skip
+    assert any("results of a classifier" in entry["text"] for entry in report["left_out"])

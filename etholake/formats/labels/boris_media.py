@@ -17,7 +17,7 @@ from pathlib import Path
 from etholake.contract import number
 from etholake.errors import DataError
 from etholake.formats.base import Bout, LabelRecording, ReadOptions, Remark
-from etholake.formats.labels.pairing import LoggedEvent, pair
+from etholake.formats.labels.pairing import LoggedEvent, pair, scorable
 from etholake.formats.labels.reading import safe_name, video_name
 
 __all__ = ["Media", "media_of_text", "recordings"]
@@ -100,7 +100,7 @@ def recordings(
     common = LabelRecording(
         safe_name(observation),
         (),
-        vocabulary,
+        scorable(vocabulary, events, options),
         "second",
         observed=observed,
         animals=animals,

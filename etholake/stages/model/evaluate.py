@@ -151,7 +151,7 @@ def run(
 
     from etholake import logs
     from etholake.contract import arrow_schema
-    from etholake.lake import identity
+    from etholake.generations import identity
     from etholake.stages.state import open_lake
 
     result = judge(data, submission, videos, spans, pairs)
