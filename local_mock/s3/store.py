@@ -17,16 +17,18 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from stat import S_ISREG
 from typing import BinaryIO
 
+from local_mock.context import Context
 from local_mock.data.folder import prune
 from local_mock.keys import PRIVATE, KeyRefusedError, bucket_ok, paths_of
 from local_mock.s3.errors import S3Error, no_such_bucket, no_such_key
 from local_mock.s3.index import Index, Row, row_of
 
-__all__ = ["DEFAULT_TYPE", "Store", "StoredObject", "full_disk"]
+__all__ = ["DEFAULT_TYPE", "Store", "StoredObject", "full_disk", "store_of"]
 
 _STRIPES = 64
 _ATTEMPTS = 5
@@ -314,3 +316,13 @@ def _remove_empty(folder: Path) -> None:
     for current, _, _ in os.walk(folder, topdown=False):
         with contextlib.suppress(OSError):
             os.rmdir(current)  # noqa: PTH106
+
+
+@lru_cache(maxsize=4)
+def _store(root: Path) -> Store:
+    return Store(root)
+
+
+def store_of(context: Context) -> Store:
+    """Return the one store of a server."""
+    return _store(context.s3_root)
