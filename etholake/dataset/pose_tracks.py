@@ -41,6 +41,8 @@ MAX_OWN_PARTS = 8  # of a lab's own points beside the unified parts: they are me
 MAX_BRIDGE_S = 1.0  # a point is interpolated between measured ones that are at most this far apart
 NOMINAL_BODY_CM = 8.0  # nose to tail base of a mouse; the scale of a video that has no px/cm
 TRAINED_FPS = 10.0  # training lowers the rate to a third at most (`config.Augmentation.lower_rate`)
+# Rules that no row is left out for, but that make a prediction worth little: an answer names them.
+DOUBTS = frozenset({"axes-exchanged", "point-at-origin", "point-outside-frame", "scale-implausible"})
 STRAY_GAP_S, STRAY_FRACTION = 600.0, 0.01  # rows so far from all others, and so few, are wrong frame numbers
 MAX_HOURS = 24.0  # longer than this, a lone wrong frame number is likelier than a video
 
@@ -236,9 +238,10 @@ class PoseTracks:
         )  # fmt: skip
         curated = curate_tracking(table, scale, max_gap_frames=max_gap_frames)
         tracks = cls.from_curated(curated.table, meta, sources)
+        notes = [f"rule {rule}: {RULES[rule].sentence}" for rule in curated.flags if rule in DOUBTS]
         if curated.counts.rows_quarantined:
-            tracks = replace(tracks, notes=(*tracks.notes, _rejected(curated)))
-        return tracks
+            notes.append(_rejected(curated))
+        return replace(tracks, notes=(*tracks.notes, *notes))
 
     def mapped(self, folder: Path) -> PoseTracks:
         """Write the arrays to `folder` (made if missing) and return the same tracks with memory-mapped arrays.
