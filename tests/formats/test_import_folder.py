@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -408,3 +409,32 @@ def test_the_stages_of_a_simba_project_are_one_video(tmp_path: Path) -> None:
         "in": 270, "written": 90, "left_out": {"another file of the same video": 180},
     }  # fmt: skip
     assert any("results of a classifier" in entry["text"] for entry in report["left_out"])
+
+
+def test_files_that_hold_nothing_are_named_with_the_reason(
+    folder: Path, imported: Callable[..., StageResult], tmp_path: Path
+) -> None:
+    """An empty file, a cloud's placeholder and a half copied h5 are no files 'of another kind'."""
+    (folder / "m3.csv").touch()
+    (folder / "m4.h5").write_bytes(bytes(5000))
+    (folder / "m5.slp").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(5000))
+    with h5py.File(folder / "features.h5", "w") as file:
+        file["anything"] = [1, 2, 3]
+    result = imported()
+    assert [e["text"] for e in result.details["left_out"]] == [
+        "the file is empty: was it copied or downloaded whole?"
+    ]
+    assert len(result.details["errors"]) == 2
+    for part in ("m4.h5: is no HDF5 file", "m5.slp: is a damaged or incomplete HDF5 file"):
+        assert any(part in error for error in result.details["errors"])
+    assert result.details["not_recognised"] == ["features.h5"]
+    assert metadata(tmp_path / "data").keys() == {"m1", "m2"}
+
+
+def test_what_an_import_wrote_is_no_input_of_another_one(folder: Path) -> None:
+    with pytest.raises(UsageError, match=r"cannot be written into .* itself: name another --out"):
+        run(folder, folder / "dlc" / "..")
+    first = run(folder, folder / "data")
+    second = run(folder, folder / "data again")
+    assert second.details["points"] == first.details["points"]
+    assert [e["text"] for e in second.details["left_out"]] == ["the folder holds what an earlier import wrote"]

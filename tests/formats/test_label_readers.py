@@ -257,6 +257,13 @@ def test_point_events_that_are_left_out_are_not_negatives_of_a_table(tmp_path: P
     assert read(twins.ethovision_manual(tmp_path, last="point event"), unpaired="drop")[0].vocabulary == ()
 
 
+def test_a_boris_export_of_a_video_with_a_semicolon_in_its_name_is_no_queue(tmp_path: Path) -> None:
+    rows = "1.0,day;1.mp4,60.0,30.0,mouse,attack,,,START\n2.0,day;1.mp4,60.0,30.0,mouse,attack,,,STOP\n"
+    path = twins.boris_old(tmp_path, rows)
+    path.write_text(path.read_text().replace("/videos/pair.mp4", "day;1.mp4"))
+    assert [(r.name, len(r.bouts)) for r in read(path)] == [("day;1", 1)]
+
+
 def test_boris_observations_of_pictures_do_not_stop_those_of_videos(tmp_path: Path) -> None:
     path = twins.boris(tmp_path)
     project = json.loads(path.read_text())

@@ -14,7 +14,17 @@ ROOT = Path(__file__).resolve().parents[2]
 # Floors of `etholake`, the lowest first. A place may import its own floor and every floor below.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors",),
-    ("child_module", "code_fingerprint", "contract", "digest", "plugins", "result", "progress", "resources"),
+    (
+        "child_module",
+        "code_fingerprint",
+        "contract",
+        "csv_rows",
+        "digest",
+        "plugins",
+        "result",
+        "progress",
+        "resources",
+    ),
     ("settings", "storage", "objects", "logs", "generations"),
     ("aws", "catalog"),
     ("lake",),
