@@ -157,7 +157,7 @@ def _zip(files: Mapping[str, bytes]) -> bytes:
 def _tar_gz(files: Mapping[str, bytes]) -> bytes:
     sink = io.BytesIO()
     with (
-        gzip.GzipFile(filename="", mode="wb", fileobj=sink, mtime=0) as compressed,
+        gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=sink, mtime=0) as compressed,
         tarfile.open(fileobj=compressed, mode="w", format=tarfile.USTAR_FORMAT) as archive,
     ):
         for name in sorted(files):
