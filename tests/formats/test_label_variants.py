@@ -58,8 +58,8 @@ def test_intervals_of_videos_of_one_name_in_two_folders_stay_apart(tmp_path: Pat
     text = "video,start_s,stop_s,action\ncage1/v.mp4,1,2,a\ncage1/v,3,4,a\ncage2/v.mp4,5,6,a\nw.mp4,7,8,a\n"
     path = twins.written(tmp_path / "all.csv", text)
     (item,) = [item for item, _ in detect(path) if item.kind == "labels"]
-    found = [(r.name, r.media, len(r.bouts)) for r in item.read(path, ReadOptions())]
-    assert found == [("v", ("cage1/v",), 2), ("v", ("cage2/v",), 1), ("w", (), 1)]
+    recordings = [(r.name, r.media, len(r.bouts)) for r in item.read(path, ReadOptions())]
+    assert recordings == [("v", ("cage1/v",), 2), ("v", ("cage2/v",), 1), ("w", (), 1)]
 
 
 def test_intervals_of_a_workbook(tmp_path: Path) -> None:
