@@ -247,3 +247,24 @@ def test_mabe22_tasks_of_0_and_1_are_actions(tmp_path: Path) -> None:
     assert [r.text for r in recording.remarks if r.kind == "left-out"] == [
         "the tasks age hold other values than 0 and 1, and are no actions"
     ]
+
+
+def test_a_subject_of_ethovision_in_two_arenas_is_two_animals_of_the_tracks(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for arena, rear in (("Arena 1", 10), ("Arena 2", 20)):
+        sheet = book.create_sheet(f"Track-{arena}-Subject 1")
+        for row in (
+            ["Number of header lines:", 7], ["Video file", "v.mp4"], ["Arena name", arena], ["Subject name", "S"],
+            [""],
+            ["Recording time", "X nose", "Y nose", "Rearing"], ["s", "cm", "cm", ""],
+            *([k / 10, 1.0, 2.0, int(rear <= k < rear + 5)] for k in range(40)),
+        ):  # fmt: skip
+            sheet.append(row)
+    book.save(tmp_path / "raw.xlsx")
+    recording = read(tmp_path / "raw.xlsx", "ethovision_raw")
+    assert [(b.agent, b.start, b.stop) for b in recording.bouts] == [
+        ("Arena 1 S", 1.0, 1.5),
+        ("Arena 2 S", 2.0, 2.5),
+    ]
+    assert only("ethovision_tracks", tmp_path / "raw.xlsx").animals == recording.animals
