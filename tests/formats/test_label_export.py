@@ -37,9 +37,11 @@ def recordings(draw: st.DrawFn) -> LabelRecording:
     for _ in range(draw(st.integers(1, 12))):
         start = draw(st.integers(0, FRAMES - 1))
         stop = draw(st.integers(start + 1, FRAMES))
-        action = draw(st.sampled_from(["attack", "Social Sniff", "rear-up", "größe", "a_b"]))
+        action = draw(
+            st.sampled_from(["attack", "Social Sniff", "rear-up", "größe", "a_b", "annotation framerate: 5"])
+        )
         bouts.append(Bout(action, start, stop, draw(st.sampled_from(mice)), draw(st.sampled_from(mice))))
-    name = draw(st.sampled_from(["video 1", "12", "pair.cam-2", "Ratte ä"]))
+    name = draw(st.sampled_from(["video 1", "12", "pair.cam-2", "Ratte ä", "day;2", "a  b"]))
     actions = tuple(dict.fromkeys(b.action for b in bouts))
     return LabelRecording(name, tuple(bouts), actions, "frame", fps=draw(RATES), frame_count=FRAMES)
 
@@ -117,6 +119,9 @@ def test_names_that_a_tool_cannot_keep_are_refused(tmp_path: Path) -> None:
     recording = LabelRecording("v", (Bout("a__b", 2, 5),), ("a__b",), "frame", fps=25.0, frame_count=10)
     with pytest.raises(UsageError, match="cannot be told from 'a__b'"):
         EXPORTERS.get("simba").write(prepared([recording]), tmp_path)
+    probable = replace(recording, bouts=(), vocabulary=("Probability_attack",))
+    with pytest.raises(UsageError, match=r"SimBA cannot hold columns called \['Probability_attack'\]"):
+        EXPORTERS.get("simba").write(prepared([probable]), tmp_path)
     (path,) = EXPORTERS.get("boris").write(prepared([recording]), tmp_path)
     assert path.is_file()
     with pytest.raises(UsageError, match=r"MABe numbers its animals .*(?s:.)*'a__b' of ''"):
@@ -136,3 +141,9 @@ def test_an_export_stays_in_its_folder(tmp_path: Path) -> None:
     (path,) = EXPORTERS.get("annot").write(prepared([recording]), folder)
     assert path.parent == folder
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_two_videos_never_share_a_file(tmp_path: Path) -> None:
+    both = [LabelRecording(n, (Bout("rear", 2, 5),), ("rear",), "frame", fps=25.0) for n in ("cage1/v", "cage1_v")]
+    with pytest.raises(UsageError, match=r"'cage1/v' and 'cage1_v' would both be cage1_v\.annot"):
+        EXPORTERS.get("annot").write(prepared(both), tmp_path)

@@ -53,6 +53,15 @@ def test_intervals(text: str, unit: str, expected: tuple[str, float, float], suf
     assert bouts(recording) == [expected]
 
 
+def test_intervals_of_videos_of_one_name_in_two_folders_stay_apart(tmp_path: Path) -> None:
+    """The first two rows are of one video, with and without its suffix."""
+    text = "video,start_s,stop_s,action\ncage1/v.mp4,1,2,a\ncage1/v,3,4,a\ncage2/v.mp4,5,6,a\nw.mp4,7,8,a\n"
+    path = twins.written(tmp_path / "all.csv", text)
+    (item,) = [item for item, _ in detect(path) if item.kind == "labels"]
+    recordings = [(r.name, r.media, len(r.bouts)) for r in item.read(path, ReadOptions())]
+    assert recordings == [("v", ("cage1/v",), 2), ("v", ("cage2/v",), 1), ("w", (), 1)]
+
+
 def test_intervals_of_a_workbook(tmp_path: Path) -> None:
     book = openpyxl.Workbook()
     for row in (["Action", "Start", "Stop"], ["attack", 0.25, 1.75]):
@@ -238,3 +247,24 @@ def test_mabe22_tasks_of_0_and_1_are_actions(tmp_path: Path) -> None:
     assert [r.text for r in recording.remarks if r.kind == "left-out"] == [
         "the tasks age hold other values than 0 and 1, and are no actions"
     ]
+
+
+def test_a_subject_of_ethovision_in_two_arenas_is_two_animals_of_the_tracks(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for arena, rear in (("Arena 1", 10), ("Arena 2", 20)):
+        sheet = book.create_sheet(f"Track-{arena}-Subject 1")
+        for row in (
+            ["Number of header lines:", 7], ["Video file", "v.mp4"], ["Arena name", arena], ["Subject name", "S"],
+            [""],
+            ["Recording time", "X nose", "Y nose", "Rearing"], ["s", "cm", "cm", ""],
+            *([k / 10, 1.0, 2.0, int(rear <= k < rear + 5)] for k in range(40)),
+        ):  # fmt: skip
+            sheet.append(row)
+    book.save(tmp_path / "raw.xlsx")
+    recording = read(tmp_path / "raw.xlsx", "ethovision_raw")
+    assert [(b.agent, b.start, b.stop) for b in recording.bouts] == [
+        ("Arena 1 S", 1.0, 1.5),
+        ("Arena 2 S", 2.0, 2.5),
+    ]
+    assert only("ethovision_tracks", tmp_path / "raw.xlsx").animals == recording.animals

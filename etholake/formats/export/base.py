@@ -39,14 +39,22 @@ class FilePerRecording(Exporter):
     ending: str  # of the file's name
 
     def write(self, recordings: Sequence[LabelRecording], folder: Path) -> list[Path]:
-        """Write one file a recording; return the files in the order of the recordings."""
-        paths = []
+        """Write one file a recording; return the files in the order of the recordings.
+
+        Raises UsageError if two recordings would have one file.
+        """
+        paths: dict[Path, str] = {}
         for recording in recordings:
             # the file lies in `folder`, whatever the recording is called
             path = folder / f"{safe_name(recording.name)}{self.ending}"
+            if path in paths:
+                raise UsageError(
+                    f"'{paths[path]}' and '{recording.name}' would both be {path.name}: export them into folders "
+                    "of their own (--videos)."
+                )
             self.write_one(recording, path)
-            paths.append(path)
-        return paths
+            paths[path] = recording.name
+        return list(paths)
 
     @abstractmethod
     def write_one(self, recording: LabelRecording, path: Path) -> None:

@@ -10,6 +10,8 @@ import numpy as np
 from etholake.errors import UsageError
 from etholake.formats.base import LabelRecording
 from etholake.formats.export.base import FilePerRecording, length_of, name_columns
+from etholake.formats.labels.deepethogram import BACKGROUND
+from etholake.formats.labels.simba import PROBABILITY
 
 __all__ = ["EXPORTER"]
 
@@ -28,7 +30,8 @@ class SimbaExporter(FilePerRecording):
         """Write one row a frame and one 0/1 column an action."""
         columns = name_columns(recording)
         length = length_of(recording)
-        bad = [name for name in columns if name.endswith(_POSE) or name == "background"]
+        bad = [name for name in columns if name.endswith(_POSE) or name == BACKGROUND]
+        bad += [name for name in columns if name.lower().startswith(PROBABILITY)]
         if bad or not columns or not length:
             what = f"columns called {bad}" if bad else "a recording without actions or frames"
             raise UsageError(f"SimBA cannot hold {what} ('{recording.name}'): rename the action, or leave it out.")

@@ -17,7 +17,15 @@ from pathlib import Path
 from etholake.errors import DataError, raise_collected
 from etholake.formats.base import Bout, Detection, LabelFormat, LabelRecording, ReadOptions, Remark, ScoredSpan
 from etholake.formats.labels.directed import split_name
-from etholake.formats.labels.reading import frame_at, head, number_at, quietly, read_text, video_name
+from etholake.formats.labels.reading import (
+    frame_at,
+    head,
+    is_video_file,
+    number_at,
+    quietly,
+    read_text,
+    video_name,
+)
 
 __all__ = ["ANNOTATOR", "BENTO"]
 
@@ -90,7 +98,7 @@ class BentoAnnot(LabelFormat):
         if seconds:
             text = f"its times are seconds, at {fps:g} frames/s; second t is frame round(t * fps), counted from 1"
             remarks.append(Remark("assumed", text, path))
-        movies = [m for m in re.split(r"\s*;\s*|\s{2,}", annot.facts.get("movie file(s)", "")) if m.strip()]
+        movies = _movies(annot.facts.get("movie file(s)", ""))
         start, stop = _range(path, annot, fps)
         yield LabelRecording(
             video_name(movies[0]) if movies else video_name(path.stem),
@@ -102,6 +110,18 @@ class BentoAnnot(LabelFormat):
             media=tuple(movies),
             remarks=tuple(remarks),
         )
+
+
+def _movies(text: str) -> list[str]:
+    """Return the files of a list with semicolons or wide gaps, which may also stand within a file's name."""
+    first, *pieces = re.split(r"(\s*;\s*|\s{2,})", text.strip())
+    movies = [first]
+    for mark, piece in zip(pieces[::2], pieces[1::2], strict=True):
+        if is_video_file(movies[-1]):
+            movies.append(piece)
+        else:
+            movies[-1] += mark + piece
+    return [movie for movie in movies if movie]
 
 
 def _bout(action: str, channel: str, channels: list[str], first: int, last: int, line: int) -> Bout:
@@ -133,17 +153,17 @@ def _parsed(path: Path, content: str) -> _Annot:
             awaited = ""
         elif not text:
             listing = awaited = ""
-        elif match := _FIELD.match(text):
-            annot.facts[match[1].lower()] = match[2].strip()
-            awaited = "" if match[2].strip() else match[1].lower()
         elif match := _LIST.fullmatch(text):
             listing = match[1].lower()
+        elif listing:  # before the header's fields: an action may be called like one
+            (annot.channels if listing == "channels" else annot.vocabulary).append(text)
+        elif not channel and (match := _FIELD.match(text)):
+            annot.facts[match[1].lower()] = match[2].strip()
+            awaited = "" if match[2].strip() else match[1].lower()
         elif (match := _CHANNEL.fullmatch(text)) and not text.startswith(">"):
             channel, action, listing = match[1].strip(), "", ""
             if channel not in annot.channels:
                 annot.channels.append(channel)
-        elif listing:
-            (annot.channels if listing == "channels" else annot.vocabulary).append(text)
         elif channel and text.startswith(">"):
             action = text[1:].strip()
         elif channel and action and not text.lower().startswith("start"):

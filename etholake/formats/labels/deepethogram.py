@@ -22,7 +22,7 @@ from etholake.formats.labels.reading import (
     video_name,
 )
 
-__all__ = ["FORMAT"]
+__all__ = ["BACKGROUND", "FORMAT"]
 
 BACKGROUND = "background"  # 1 where no other behaviour is
 _VALUES = {"0": 0, "1": 1, "-1": UNLABELLED, "0.0": 0, "1.0": 1, "-1.0": UNLABELLED}

@@ -8,6 +8,7 @@ together, and a sample's exact time is its number over the rate.
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -184,9 +185,16 @@ class EthoVisionRaw(LabelFormat):
         """Yield one recording a video; the sheets of several subjects of one video are joined."""
         del options  # samples have no ends
         joined: dict[str, LabelRecording] = {}
-        for sheet in sheets_of(path):
-            if not _is_manual(sheet) and (columns := _states(sheet)):
-                recording = _raw(path, sheet, columns)
+        sheets = [sheet for sheet in sheets_of(path) if not _is_manual(sheet)]
+        counts = Counter((video_of(path, sheet)[0], _subject(sheet)) for sheet in sheets)
+        repeated = {video for (video, _), count in counts.items() if count > 1}
+        for sheet in sheets:
+            if columns := _states(sheet):
+                subject = _subject(sheet)
+                if video_of(path, sheet)[0] in repeated:  # one name in several arenas: called as in the tracks
+                    arena = sheet.facts.get("arena name", sheet.facts.get("arena", ""))
+                    subject = f"{arena} {subject or 'animal'}".strip()
+                recording = _raw(path, sheet, columns, subject)
                 other = joined.get(recording.name)
                 joined[recording.name] = _join(path, other, recording) if other else recording
         if not joined:
@@ -207,7 +215,11 @@ def _states(sheet: EthoVisionSheet) -> list[int]:
     ]
 
 
-def _raw(path: Path, sheet: EthoVisionSheet, columns: Sequence[int]) -> LabelRecording:
+def _subject(sheet: EthoVisionSheet) -> str:
+    return sheet.facts.get("subject name", sheet.facts.get("subject", ""))
+
+
+def _raw(path: Path, sheet: EthoVisionSheet, columns: Sequence[int], subject: str) -> LabelRecording:
     clock = column(sheet.names, "recording time", "trial time")
     clock = 0 if clock is None else clock
     rows = [[*row, *[""] * (len(sheet.names) - len(row))] for row in sheet.rows if any(row)]
@@ -225,7 +237,6 @@ def _raw(path: Path, sheet: EthoVisionSheet, columns: Sequence[int]) -> LabelRec
             f"{path}, line {line}: the time does not increase; expected one row a sample of {rate:g} Hz."
         )
     name, media = video_of(path, sheet)
-    subject = sheet.facts.get("subject name", sheet.facts.get("subject", ""))
     bouts: list[Bout] = []
     scored: list[ScoredSpan] = []
     actions: list[str] = []

@@ -99,23 +99,23 @@ class IntervalCsv(LabelFormat):
         ends = (columns.start, columns.stop)
         fractions = any(re.search("[.,:]", row[i]) for _, row in cells for i in ends if i < len(row))
         unit: Literal["frame", "second"] = columns.unit or ("second" if fractions else "frame")
-        videos: dict[str, list[Bout]] = {}
-        rates: dict[str, float] = {}
+        videos: dict[tuple[str, str], list[Bout]] = {}  # by folder and name
+        rates: dict[tuple[str, str], float] = {}
         problems = []
         for line, row in cells:
             try:
                 video = row[columns.video] if columns.video is not None and columns.video < len(row) else ""
-                name = video_name(video) if video else video_name(path.stem)
-                videos.setdefault(name, []).append(_bout(path, line, row, columns, unit))
+                key = (video[: len(video) - len(re.split(r"[\\/]", video)[-1])], video_name(video or path.stem))
+                videos.setdefault(key, []).append(_bout(path, line, row, columns, unit))
                 if columns.fps is not None and columns.fps < len(row) and row[columns.fps]:
-                    rates[name] = number_at(row[columns.fps], path, "fps", line)
+                    rates[key] = number_at(row[columns.fps], path, "fps", line)
             except DataError as err:
                 problems.append(str(err))
         raise_collected(DataError, f"{path}: rows that are no interval", problems[:20])
         how = "" if columns.unit else f", told by {'fractions' if fractions else 'whole numbers'}"
         stop = "duration" if columns.is_duration else "stop"
         text = f"start and {stop} are {unit}s{how}, and the stop is not part of the interval"
-        for name, bouts in (videos or {video_name(path.stem): []}).items():
+        for (folder, name), bouts in (videos or {("", video_name(path.stem)): []}).items():
             animals = [animal for b in bouts for animal in (b.agent, b.target) if animal]
             yield LabelRecording(
                 name,
@@ -123,7 +123,8 @@ class IntervalCsv(LabelFormat):
                 tuple(dict.fromkeys(bout.action for bout in bouts)),
                 unit,
                 animals=tuple(dict.fromkeys(animals)),
-                fps=rates.get(name),
+                fps=rates.get((folder, name)),
+                media=(folder + name,) if folder else (),  # the folders tell it from others
                 remarks=(Remark("assumed", text, path),),
             )
 

@@ -25,10 +25,10 @@ from etholake.formats.labels.reading import (
     safe_name,
 )
 
-__all__ = ["FORMAT"]
+__all__ = ["FORMAT", "PROBABILITY"]
 
 _NOT_LABELS = ("_x", "_y", "_p")
-_PROBABILITY = "probability_"  # of a classifier's column, which follows it in `machine_results`
+PROBABILITY = "probability_"  # of a classifier's column, which follows it in `machine_results`
 
 
 class SimbaTargets(LabelFormat):
@@ -89,7 +89,7 @@ def _labels(header: Sequence[str], body: Sequence[Sequence[str]]) -> list[int]:
     """Return the columns of the labels: the last ones, as far as they hold only 0 and 1."""
     columns: list[int] = []
     for c in range(len(header) - 1, -1 if _has_pose(header) else 0, -1):
-        if header[c].lower().startswith(_PROBABILITY):
+        if header[c].lower().startswith(PROBABILITY):
             continue
         cells = [row[c] for row in body if c < len(row)]
         if header[c].endswith(_NOT_LABELS) or not header[c] or not is_binary(cells):
