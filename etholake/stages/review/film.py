@@ -40,7 +40,7 @@ class Film:
     fps
         Frames of the tracks that pass in a second of the film; None: as many as in a second of the tracks.
     note
-        A sentence on what may be wrong with the picture; "" if nothing is known.
+        A sentence on what may be wrong with the picture; "" if nothing is described.
     path
         The file of a folder; None for a film of the lake.
     """
@@ -90,18 +90,21 @@ def measured(films: Mapping[str, Film], frames: int) -> dict[str, Film]:
         The length of the tracks.
     """
     infos: dict[str, VideoInfo] = {}
-    unread: dict[str, Film] = {}
+    described = dict(films)
     for camera, film in films.items():
         if film.path is not None:
             try:
                 infos[camera] = probe(film.path)
             except DataError:
                 note = "its frame rate cannot be read, and is taken to be that of the tracks"
-                unread[camera] = replace(film, note=note)
+                described[camera] = replace(film, note=note)
     first = infos.get(FIRST)
-    known = dict(films) | unread
+    if (
+        first is None and FIRST in films
+    ):  # it lies in the lake, or cannot be read: nothing is known to compare with
+        return described
     for camera, info in infos.items():
-        against = frames if camera == FIRST else first and first.frames
+        against = frames if camera == FIRST else first.frames if first else None
         difference = None if against is None else against - info.frames
         row = {
             "camera": camera or None,
@@ -113,8 +116,8 @@ def measured(films: Mapping[str, Film], frames: int) -> dict[str, Film]:
             "frame_map": None if difference is None else "equal" if abs(difference) <= 1 else "offset",
         }
         fps, note = _rate_and_note(row, float(first.fps) if first else None)
-        known[camera] = replace(films[camera], fps=fps, note=note)
-    return known
+        described[camera] = replace(films[camera], fps=fps, note=note)
+    return described
 
 
 def films_in_lake(lake: Lake, key: VideoKey) -> dict[str, Film]:
