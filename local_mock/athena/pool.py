@@ -122,7 +122,7 @@ class _Worker:
 
     @property
     def is_spent(self) -> bool:
-        """Whether no further query may have it: it was ended, died, or holds too much."""
+        """Return whether no further query may have it: it was ended, died, or holds too much."""
         return self._is_ended or self.process.poll() is not None or self.resident > _KEEP_BYTES
 
     def end(self) -> None:

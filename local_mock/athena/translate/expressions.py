@@ -80,7 +80,7 @@ class Expressions(Comparison):
         return f"{prefix}{self._names}"
 
     def lambda_names(self, count: int) -> list[str]:
-        """Names for the parameters of a lambda: by depth, so that equal expressions compile to equal SQL."""
+        """Return the names for a lambda's parameters, by depth: equal expressions compile to equal SQL."""
         return [f"p{self._depth}_{i}" for i in range(count)]
 
     @contextmanager
@@ -133,7 +133,7 @@ class Expressions(Comparison):
         return f"CAST({compiled.sql} AS BOOLEAN)" if compiled.type == UNKNOWN else compiled.sql
 
     def unify(self, nodes: list[Any], scope: Scope, what: str) -> tuple[list[str], Type]:
-        """Expressions coerced to their common type."""
+        """Return the expressions coerced to their common type."""
         items = [node if isinstance(node, Typed) else self.compile(node, scope) for node in nodes]
         target = UNKNOWN
         for item in items:
@@ -373,8 +373,8 @@ class Expressions(Comparison):
         if len(node.expressions) != 1:
             raise QueryError("SYNTAX_ERROR", f"{at(position(node))}one subscript expected")
         base, index = self.compile(node.this, scope), self.compile(node.expressions[0], scope)
-        if base.type.base == "array" and index.type.is_integer:
-            return Typed(f"t_subscript({base.sql}, {index.sql})", base.type.args[0])
+        if base.type.base == "array" and (index.type.is_integer or index.type == UNKNOWN):
+            return Typed(f"t_subscript({base.sql}, {widen(index.sql, index.type, BIGINT)})", base.type.args[0])
         if base.type.base == "map" and common_type(index.type, base.type.args[0]) == base.type.args[0]:
             key = widen(index.sql, index.type, base.type.args[0])
             return python("map_subscript", [base, Typed(key, base.type.args[0])], base.type.args[1])

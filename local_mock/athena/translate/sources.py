@@ -122,8 +122,12 @@ class Sources(Calls):
             return ""
         method = str(sample.args["method"]).upper() if sample.args.get("method") else ""
         share = sample.args.get("percent")
-        if method not in ("BERNOULLI", "SYSTEM") or share is None:
+        if method not in ("BERNOULLI", "SYSTEM") or not isinstance(share, exp.Literal) or share.is_string:
             raise not_supported("this TABLESAMPLE", position(node))
+        if float(share.name) > 100:
+            raise QueryError(
+                "INVALID_ARGUMENTS", f"{at(position(node))}Sample percentage must be between 0 and 100 inclusive"
+            )
         return f" TABLESAMPLE {method.lower()}({float(share.name)} PERCENT)"
 
     def _table(self, node: exp.Table, into: Scope) -> str:

@@ -83,7 +83,7 @@ def _values(
 
 
 def _text_as_moment(value: Typed) -> Typed:
-    """NULL where a moment belongs is one."""
+    """Return the value; NULL without a type as a date, because a moment is expected here."""
     return Typed("CAST(NULL AS DATE)", DATE) if value.type.base == "unknown" else value
 
 
@@ -407,7 +407,7 @@ def _interval(left: Typed, symbol: str, right: Typed) -> Typed | None:
         if b.is_integer:
             number = f"CAST({left.sql} AS BIGINT) {'*' if symbol == '*' else '//'} {right.sql}"
         else:
-            number = f"round(CAST({left.sql} AS DOUBLE) {symbol} CAST({right.sql} AS DOUBLE))"
+            number = f"trunc(CAST({left.sql} AS DOUBLE) {symbol} CAST({right.sql} AS DOUBLE))"
         return Typed(f"CAST({number} AS {a.duckdb})", a)
     return None
 
