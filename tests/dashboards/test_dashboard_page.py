@@ -234,7 +234,44 @@ def test_an_empty_lake_is_not_an_error(show: Callable[..., Any]):
         shown.wait_for_selector(f"body[data-ready={sheet}]")
         assert shown.locator(".card").count() == visuals
         assert shown.locator(".error").count() == 0
+        assert [text for text in shown.locator("p.empty").all_inner_texts() if text in ("", "undefined")] == []
+        assert shown.locator(".save:visible").count() == 0  # there is no picture to save
     assert "No rows yet. Run make train predict evaluate to fill this chart." in shown.inner_text("#panel")
+    shown.click("#tab-lake-quality")
+    expect(shown.locator("#v-lake-rejected-by-rule .empty")).to_have_text("None: no row was rejected.")
+
+
+def test_the_axis_of_a_box_plot_has_ticks_at_both_ends(show: Callable[..., Any]):
+    """The values are 1/8 to 6/8: the ticks reach from 0 or 0.1 to 0.8, not from 0.2 to 0.6."""
+    shown = show(at="lake-overview", viewport={"width": 390, "height": 800})
+    boxes = shown.locator("#v-lake-fps-by-lab svg .role-axis-label text")
+    ticks = [float(text) for text in boxes.all_text_contents() if re.fullmatch(r"[\d.]+", text)]
+    assert len(ticks) >= 2
+    assert min(ticks) <= 1 / 8
+    assert max(ticks) >= 6 / 8
+
+
+def test_one_minute_is_a_bar_and_no_empty_area(show: Callable[..., Any]):
+    data = packed()
+    names, rows = rows_of("minutes")
+    minute = names.index("video_minute")
+    rows = [(*row[:minute], 0, *row[minute + 1 :]) for row in rows]
+    data["minutes"] = page.pack(LOADED.data_sets["minutes"], names, rows)
+    shown = show(data=data, at="behaviour-budgets")
+    boxes = shown.locator("#v-behaviour-by-minute svg .mark-rect.layer_0_marks path")
+    assert boxes.count() == len(ACTIONS)
+    assert all(box.bounding_box()["height"] > 5 for box in boxes.all())
+
+
+def test_numbers_of_a_heat_map_without_contrast_of_values_can_be_read(show: Callable[..., Any]):
+    data = packed()
+    names, rows = rows_of("points")
+    missing = names.index("not_measured")
+    rows = [(*row[:missing], 0, *row[missing + 1 :]) for row in rows]
+    data["points"] = page.pack(LOADED.data_sets["points"], names, rows)
+    shown = show(data=data, at="lake-quality")
+    written = shown.locator("#v-lake-missing-by-part svg .mark-text.role-mark text")
+    assert {text.get_attribute("fill") for text in written.all()} == {"#10202F"}  # on the palest colour
 
 
 @pytest.mark.parametrize("width", [1280, 400])

@@ -1,4 +1,4 @@
-"""Pages that are files (dashboards, a video, an evaluation, the quality of data) break no rule of axe-core."""
+"""Pages that are files (dashboards, a video, an evaluation, a run, …) break no rule of axe-core, at any width."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ import pytest
 from curate.test_quality import REPORTS, VIDEOS
 from evaluation.test_evaluation_page import SAID, TRUTH
 from evaluation.test_evaluation_page import page as evaluation_page
+from pipeline.test_run_report import LINES
 from test_dashboard_page import LOADED, packed
 
 from browsers import faults
 from etholake.curate import quality
+from etholake.pages import curves, run_report
 from etholake.pages import quality as quality_page
 from etholake.pages.dashboards import page as dashboard_page
+from etholake.stages.reports import run_report as report
 
 SIZES = [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")]
 
@@ -50,6 +53,24 @@ def test_the_evaluation_and_the_quality_break_no_rule(
         json.loads(quality.build(REPORTS, VIDEOS, {"coordinate-missing": 0.5}).as_json())
     )
     texts = {"evaluation": evaluation_page(TRUTH, SAID), "quality": quality_text}
+    problems = [
+        (name, *fault) for name, text in texts.items() for fault in faults(open_file(text, width, scheme), axe)
+    ]
+    assert problems == []
+
+
+@pytest.mark.parametrize(("width", "scheme"), SIZES)
+def test_the_report_of_a_run_and_the_curves_break_no_rule(
+    open_file: Callable[..., Any], axe: str, width: int, scheme: str
+) -> None:
+    place = "/aws/sagemaker/TrainingJobs: etholake-train-ade78b-20261130231150/algo-1-1796080311"
+    collected = report.collect("20261130T230925Z-629dc1", LINES) | {
+        "notes": [], "hours": 0.07, "prices": "2025",
+        "cost": [{"stage": "predict: train", "work": "1 × ml.m5.large, 10 s", "usd": 0.0003, "per": ""},
+                 {"stage": "serving", "work": "1 request", "usd": 0.045, "per": "1,000 requests"}],
+        "logs": [{"what": "a job's lines (CloudWatch)", "where": place, "link": ""}],
+    }  # fmt: skip
+    texts = {"report": run_report.render(collected), "curves": curves.render({"a-job": {"loss": [0.5, 0.25]}})}
     problems = [
         (name, *fault) for name, text in texts.items() for fault in faults(open_file(text, width, scheme), axe)
     ]

@@ -53,6 +53,12 @@ def test_a_command_can_be_copied_into_a_shell() -> None:
     assert command(words) == """etholake import --dry-run --out=data -- '/my lab'"'"'s'"""
 
 
+def test_a_path_may_begin_with_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ann")
+    words = arguments(form_named("import"), {"folder": "~/my lab", "--out": "~/data", "--lab": "~x"})
+    assert words == ["import", "--out=/home/ann/data", "--lab=~x", "--", "/home/ann/my lab"]
+
+
 def test_wrong_values_are_refused_together() -> None:
     with pytest.raises(UsageError, match=r"(?s)'Export for another tool' cannot start \(3\).*no field '--rum'"
                        r".*Tool must be one of annot, boris.*but is 'borys'.*Folder is missing"):  # fmt: skip

@@ -84,6 +84,9 @@ def test_a_folder_is_imported_changed_and_imported_again(page: Any, desk: Any, t
     expect(shown.locator("#mapping-save")).to_be_enabled()
     shown.select_option("[aria-label='Events without a start or an end']", "error")
     expect(shown.locator("#mapping-save")).to_be_disabled()  # it is as it was
+    shown.set_viewport_size({"width": 390, "height": 900})
+    box = shown.get_by_label("Length of an animal in cm").bounding_box()
+    assert box["x"] + box["width"] <= 390  # beside its long label
 
 
 def test_a_failure_shows_its_sentence_and_a_wrong_form_its_own(page: Any, desk: Any) -> None:

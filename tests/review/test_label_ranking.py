@@ -41,6 +41,8 @@ def test_a_queue_fits_the_time_and_asks_about_a_stretch_once() -> None:
     rows = [bout("a", 0, 0.5), bout("b", 10, 0.5), bout("a", 100, 0.5), bout("a", 200, 0.5)]
     assert [row["start_frame"] for row in within(rows, 13 * 2 / 60)] == [0, 100]
     assert within(rows, 0.1) == []
+    hour = bout("a", 300, 0.5, seconds=3600.0)
+    assert [row["start_frame"] for row in within([hour, *rows], 10)] == [0, 100, 200]  # it is no reason to stop
 
 
 def test_agreement_by_hand() -> None:

@@ -158,6 +158,38 @@ def test_the_film_stands_on_the_frame_of_the_cursor(open_review: Open) -> None:
         assert shows(frame), (frame, brightness(), 40 + 4 * frame)
 
 
+def test_a_short_film_of_another_rate_gives_way_to_the_skeleton(open_review: Open) -> None:
+    shown = open_review("vera", VIDEO)
+    expect(shown.locator("#about")).to_contain_text("the tracks have +4460 frames against the film (offset)")
+    film = shown.locator("#film")
+    go_to(shown, 30)
+    assert film.evaluate("v => v.currentTime") == pytest.approx(30.5 / 50)
+    shown.evaluate(
+        """() => { window.seen = [];
+        const watch = () => { seen.push(reviewPage.player.at()); requestAnimationFrame(watch); };
+        requestAnimationFrame(watch) }"""
+    )
+    shown.click("#play")
+    past_its_end = re.compile(r"^([6-9]\d|\d{3,})$")  # at frame 40
+    expect(shown.locator("#lanes")).to_have_attribute("data-frame", past_its_end)
+    shown.click("#play")
+    at = shown.locator("#lanes").get_attribute("data-frame")
+    assert shown.evaluate("reviewPage.player.pictureOrNull()") is None
+    shown.click("#play")  # the film does not begin anew
+    expect(shown.locator("#lanes")).not_to_have_attribute("data-frame", str(at))
+    expect(shown.locator("#lanes")).to_have_attribute("data-frame", past_its_end)
+    shown.click("#play")
+    seen = shown.evaluate("seen")
+    assert seen == sorted(seen)
+
+
+def test_no_black_picture_of_a_film_is_kept(open_review: Open) -> None:
+    shown = open_review("vera")
+    pictures = shown.locator("#videos img.thumb")
+    expect(pictures.nth(0)).to_have_attribute("alt", re.compile("film$"))
+    expect(pictures.nth(2)).to_have_attribute("alt", re.compile("the film cannot be shown: its middle is black$"))
+
+
 def test_further_cameras_are_in_step_with_the_cursor(open_review: Open) -> None:
     shown = open_review("rita", "?split=train&lab=north&video=43")
     side = shown.locator("#cameras video")

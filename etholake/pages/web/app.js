@@ -173,6 +173,7 @@
     let shown = null;
     node.paint = async () => {
       shown = translate();
+      foot.hidden = !shown.spec;
       if (!shown.spec) figure.replaceChildren(empty(visual));
       else await Charts.draw(figure, shown.spec, visual.alt);
     };
@@ -184,18 +185,25 @@
       type: "button", class: "save", "aria-label": `Save ${visual.title} as ${kind.toUpperCase()}`,
       onclick: () => { if (shown.spec) Charts.save(shown.spec, visual.id, kind); },
     }, kind.toUpperCase()));
-    node.append(el("div", { class: "foot" }, details, el("span", { class: "saves" }, saving)));
+    const foot = el("div", { class: "foot" }, details, el("span", { class: "saves" }, saving));
+    node.append(foot);
   }
 
   /** What is said where a visual has no row: under a choice the choice is the reason, else the lake has none. */
   function empty(visual) {
     const chosen = [...choicesOf(current.dashboard).values()].some((values) => values.size);
     const command = EMPTY[visual.dataSet];
-    return el("p", { class: "empty" }, chosen ? "No rows under this choice of filters." : "No rows yet. ", !chosen && command ? [`Run `, el("code", {}, command), " to fill this chart."] : "");
+    if (chosen) return el("p", { class: "empty" }, "No rows under this choice of filters.");
+    if (!command) return el("p", { class: "empty" }, NONE[visual.dataSet]);
+    return el("p", { class: "empty" }, "No rows yet. Run ", el("code", {}, command), " to fill this chart.");
   }
   const EMPTY = {
-    ...Object.fromEntries(["videos", "points", "events", "minutes", "transitions"].map((name) => [name, "make ingest etl"])),
+    ...Object.fromEntries(["videos", "points", "events", "minutes", "transitions", "sources"].map((name) => [name, "make ingest etl"])),
     ...Object.fromEntries(["runs", "scores", "scored_time", "calibration", "review"].map((name) => [name, "make train predict evaluate"])),
+  };
+  const NONE = { // where no row is no gap
+    rejected: "None: no row was rejected.", flags: "None: no file was flagged.",
+    groups: "Nothing to compare: no two groups (sex, strain, age, condition) in the metadata share an action.",
   };
 
   // --- controls --------------------------------------------------------------------------------------------

@@ -127,7 +127,7 @@ const Specs = (() => {
       delete channel.axis.tickCount; // of more values than that Vega would draw every other one: 10, 50, 200
       channel.axis.labelExpr = "datum.value >= 100000 || datum.value < 0.001 ? format(datum.value, '~s') : format(datum.value, ',~r')";
     } else {
-      channel.scale = { zero: !options.data, ...(options.minimum === undefined ? {} : { domainMin: options.minimum }) };
+      channel.scale = { zero: !options.data, nice: channel.axis.tickCount, ...(options.minimum === undefined ? {} : { domainMin: options.minimum }) };
       if (options.maximum !== undefined) channel.scale = { ...channel.scale, domainMax: options.maximum, nice: false };
     }
     return channel;
@@ -220,13 +220,13 @@ const Specs = (() => {
     const step = (size.width - left - 12) / names.length;
     const written = step > widest(flat.map(short), 11) + 6;
     const data = rowGroups.flatMap((r, i) => names.map((n, j) => ({ row: String(r.key), column: String(n), value: cells[i][j], text: cells[i][j] === null ? "" : short(cells[i][j]),
-      ink: cells[i][j] === null ? "" : ink(high > low ? (cells[i][j] - low) / (high - low) : 1),
+      ink: cells[i][j] === null ? "" : ink(high > low ? (cells[i][j] - low) / (high - low) : 0),
       tip: { title: `${r.key} · ${n}`, lines: [[field.label, Data.text(cells[i][j], field)]] } })));
     const x = { field: "column", type: "nominal", sort: null, scale: { domain: names.map(String), padding: 0.03 }, axis: { ...namesBelow(names.map(String), size.width, left, 110), domain: false } };
     const y = { field: "row", type: "nominal", sort: null, scale: { domain: rowGroups.map((r) => String(r.key)), padding: 0.05 }, axis: { title: null, ticks: false, domain: false, labelLimit: size.width * 0.32 } };
     const stepY = Math.max(18, Math.min(46, (size.height - 120) / rowGroups.length));
     const below = widest(names) <= step - 6 ? 24 : Math.min(110, widest(names)) * 0.72 + 24;
-    const legend = { orient: "top", direction: "horizontal", gradientLength: Math.min(160, size.width * 0.4), gradientThickness: 9, tickCount: 3, titleLimit: size.width, title: field.label, ...(high >= 100000 ? { format: "~s" } : {}) };
+    const legend = { orient: "top", direction: "horizontal", gradientLength: Math.min(160, size.width * 0.4), gradientThickness: 9, tickCount: 3, labelOverlap: "greedy", titleLimit: size.width, title: field.label, ...(high >= 100000 ? { format: "~s" } : {}) };
     return {
       spec: chart({ width: size.width, height: stepY * rowGroups.length + below + 56 }, "", {
         data: { values: data }, encoding: { x, y },
@@ -277,8 +277,9 @@ const Specs = (() => {
     let layer;
     if (area) {
       const wide = Math.max(2, step);
+      const shape = cats.length > 1 ? { type: "area" } : { type: "bar", orient: "vertical", width: 48 }; // one value makes no area
       layer = [
-        { mark: { type: "area", stroke: "var(--panel)", strokeWidth: 0.75 }, encoding: { y: { ...y, stack: "zero" }, color, order: { field: "rank" } } },
+        { mark: { ...shape, stroke: "var(--panel)", strokeWidth: 0.75 }, encoding: { y: { ...y, stack: "zero" }, color, order: { field: "rank" } } },
         { data: { values: cats.map((g, i) => ({ key: key(g), top: sums[i], tip: tips[i] })) }, mark: { type: "bar", opacity: 0.001, width: wide, clip: true, color: "var(--fg)" }, encoding: { y: { field: "top", type: "quantitative", stack: null }, ...TIP } },
       ];
     } else if (pointsOnly) {

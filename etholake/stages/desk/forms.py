@@ -8,25 +8,27 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from etholake.errors import UsageError, raise_collected, suggestion
 from etholake.models.registry import config_names
 from etholake.settings import AUTO
 
-__all__ = ["FORMS", "DeskField", "DeskForm", "arguments", "command", "form_named", "forms_json"]
+__all__ = ["FORMS", "DeskField", "DeskForm", "arguments", "command", "form_named", "forms_json", "with_home"]
 
 
 @dataclass(frozen=True)
 class DeskField:
     """An option of a verb (``--fps``), or a positional argument (a name without dashes), as a field of a form.
 
-    `choices` is () for free text; ``"configs"`` stands for the configurations of the installed families.
+    `choices` is () for free text; ``"configs"`` stands for the configurations of the installed families. A path
+    may begin with ``~``, as no shell is there to replace it by the home folder.
     """
 
     option: str
     label: str
-    kind: Literal["text", "number"] = "text"
+    kind: Literal["text", "number", "path"] = "text"
     choices: tuple[str, ...] = ()
     default: str = ""
     required: bool = False
@@ -51,8 +53,8 @@ class DeskForm:
     serves: bool = False
 
 
-_FOLDER = DeskField("folder", "Your folder", required=True, help="tracks, labels, videos; it is only read")
-_DATA = DeskField("--out", "Data folder", default="data", help="where the imported files are written")
+_FOLDER = DeskField("folder", "Your folder", "path", required=True, help="tracks, labels, videos; it is only read")
+_DATA = DeskField("--out", "Data folder", "path", default="data", help="where the imported files are written")
 _RATE = DeskField("--fps", "Frames per second", "number", help="where the files do not say it")
 _CONFIG = DeskField("--config", "Model", choices=("configs",), default=AUTO)
 _VIDEOS = DeskField("--videos", "Videos", help="numbers or names: 12,cage4; empty: all")
@@ -81,7 +83,7 @@ FORMS = (
     DeskForm("deploy", "Lake", "Make the lake", "deploy", "Creates bucket, catalog and roles, or updates them."),
     DeskForm(
         "ingest", "Lake", "Upload the data", "ingest", "Copies the data folder into the raw zone.",
-        (DeskField("--data", "Data folder", default="data", required=True),),
+        (DeskField("--data", "Data folder", "path", default="data", required=True),),
     ),
     DeskForm("etl", "Lake", "Make the tables", "etl", "Curates tracks and labels, and reports their quality."),
     DeskForm(
@@ -106,14 +108,14 @@ FORMS = (
             DeskField("--split", "Videos of", choices=("test", "train"), default="test",
                       help="test: without labels; train: those that training held out"),
             _VIDEOS,
-            DeskField("--output", "Table to write", default="predictions.csv", required=True),
+            DeskField("--output", "Table to write", "path", default="predictions.csv", required=True),
         ),
     ),
     DeskForm(
         "review", "Review", "Look and correct", "review",
         "Opens the page on which you see the videos, correct labels and judge predictions.",
         (DeskField("--user", "Your name", required=True, help="stands with every correction"),
-         DeskField("--films", "Folder of films", help="LAB/VIDEO.mp4 or VIDEO.mp4; may stay empty")),
+         DeskField("--films", "Folder of films", "path", help="LAB/VIDEO.mp4 or VIDEO.mp4; may stay empty")),
         serves=True,
     ),
     DeskForm(
@@ -121,7 +123,7 @@ FORMS = (
         (
             DeskField("--to", "Tool", default="boris", required=True,
                       choices=("annot", "boris", "csv", "ethovision-like", "jabs", "mabe", "nwb", "simba")),
-            DeskField("--out", "Folder", default="export", required=True),
+            DeskField("--out", "Folder", "path", default="export", required=True),
             DeskField("--run", "Run", help="its predictions; empty: the annotations"),
             _VIDEOS,
         ),
@@ -154,7 +156,7 @@ def arguments(form: DeskForm, values: Mapping[str, Any]) -> list[str]:
         if not isinstance(value, str) or "\0" in value:
             problems.append(f"{field.label} must be text, but is {value!r}")
             continue
-        value = value.strip()
+        value = with_home(value.strip()) if field.kind == "path" else value.strip()
         choices = _choices(field)
         if not value:
             problems += [f"{field.label} is missing"] if field.required else []
@@ -166,6 +168,11 @@ def arguments(form: DeskForm, values: Mapping[str, Any]) -> list[str]:
             positional.append(value)
     raise_collected(UsageError, f"'{form.title}' cannot start", problems)
     return [form.verb, *form.fixed, *options, *(["--", *positional] if positional else [])]
+
+
+def with_home(path: str) -> str:
+    """Return a path with the home folder in place of a leading ``~``."""
+    return str(Path.home()) + path[1:] if path == "~" or path.startswith("~/") else path
 
 
 def command(words: Sequence[str]) -> str:

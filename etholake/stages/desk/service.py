@@ -20,7 +20,7 @@ from etholake.pages.token_server import Json, TokenServer
 from etholake.settings import AUTO, Settings
 from etholake.stages.desk import mapping
 from etholake.stages.desk.children import Children
-from etholake.stages.desk.forms import arguments, form_named, forms_json
+from etholake.stages.desk.forms import arguments, form_named, forms_json, with_home
 from etholake.stages.model.training_inputs import AUTO_CONFIG
 from etholake.stages.model.training_result import configuration_of
 from etholake.stages.reports import curves
@@ -72,14 +72,16 @@ class DeskService:
 
     def mapping(self, given: Given) -> Json:
         """Return the imports of a data folder, and the mapping of one of them."""
-        data = Path(given.get("data") or "data")
+        data = Path(with_home(given.get("data") or "data"))
         names = mapping.mappings(data)
         name = given.get("name") or (names[0] if names else "")
         return {"names": names, **(mapping.show(data, name) if name else {})}
 
     def save_mapping(self, request: Json) -> Json:
         """Change a mapping; the next import obeys it."""
-        return mapping.change(Path(str(request.get("data") or "data")), str(request.get("name")), request)
+        return mapping.change(
+            Path(with_home(str(request.get("data") or "data"))), str(request.get("name")), request
+        )
 
     def times(self) -> Json:
         """Return {configuration: seconds} of the newest completed trainings: the estimate of the next one."""

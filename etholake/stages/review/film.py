@@ -1,22 +1,24 @@
 """The films of a video under review: files of a folder, or of the lake's raw zone, read in pieces.
 
 The first film is the one that the tracks were made of: frame n of the tracks is taken to be its frame n. Further
-cameras are shown beside it, without skeletons. Where the table `videos` says that numbers of frames differ, or
-that frames are unevenly spaced, `note` says so to whoever looks.
+cameras are shown beside it, without skeletons. Where the table `videos` (or, for the file of a folder, the file
+itself) says that numbers of frames differ, or that frames are unevenly spaced, `note` says so to whoever looks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from etholake.contract import RAW_ZONE, video_and_camera
+from etholake.errors import DataError
+from etholake.formats.video import VideoInfo, probe
 from etholake.lake import Lake
 from etholake.stages.review.store import VideoKey
 
-__all__ = ["FIRST", "Film", "films_in_folder", "films_in_lake"]
+__all__ = ["FIRST", "Film", "films_in_folder", "films_in_lake", "measured"]
 
 FIRST = ""  # the camera of the film that the tracks were made of
 _SUFFIXES = (".mp4", ".m4v", ".webm", ".mov")
@@ -38,7 +40,9 @@ class Film:
     fps
         Frames of the tracks that pass in a second of the film; None: as many as in a second of the tracks.
     note
-        A sentence on what may be wrong with the picture; "" if nothing is known.
+        A sentence on what may be wrong with the picture; "" if nothing is described.
+    path
+        The file of a folder; None for a film of the lake.
     """
 
     suffix: str
@@ -46,6 +50,7 @@ class Film:
     read: Callable[[int, int], bytes]
     fps: float | None = None
     note: str = ""
+    path: Path | None = None
 
 
 def films_in_folder(folder: Path | None, key: VideoKey) -> dict[str, Film]:
@@ -71,7 +76,48 @@ def _of_file(file: Path) -> Film:
             stream.seek(first)
             return stream.read(last - first + 1)
 
-    return Film(file.suffix.lower(), file.stat().st_size, read)
+    return Film(file.suffix.lower(), file.stat().st_size, read, path=file)
+
+
+def measured(films: Mapping[str, Film], frames: int) -> dict[str, Film]:
+    """Return the films with the rate and the notes that their files give; those of the lake have theirs.
+
+    Each file is opened by a child process, which takes half a second: this is for a video that is looked at.
+
+    Parameters
+    ----------
+    frames
+        The length of the tracks.
+    """
+    infos: dict[str, VideoInfo] = {}
+    described = dict(films)
+    for camera, film in films.items():
+        if film.path is not None:
+            try:
+                infos[camera] = probe(film.path)
+            except DataError:
+                note = "its frame rate cannot be read, and is taken to be that of the tracks"
+                described[camera] = replace(film, note=note)
+    first = infos.get(FIRST)
+    if (
+        first is None and FIRST in films
+    ):  # it lies in the lake, or cannot be read: nothing is known to compare with
+        return described
+    for camera, info in infos.items():
+        against = frames if camera == FIRST else first.frames if first else None
+        difference = None if against is None else against - info.frames
+        row = {
+            "camera": camera or None,
+            "codec": info.codec,
+            "variable_frame_rate": info.variable_rate,
+            "frames_per_second": float(info.fps),
+            "frame_difference": difference,
+            # the length of the tracks may be a rounded duration: one frame says nothing
+            "frame_map": None if difference is None else "equal" if abs(difference) <= 1 else "offset",
+        }
+        fps, note = _rate_and_note(row, float(first.fps) if first else None)
+        described[camera] = replace(films[camera], fps=fps, note=note)
+    return described
 
 
 def films_in_lake(lake: Lake, key: VideoKey) -> dict[str, Film]:
@@ -99,6 +145,12 @@ def _of_row(lake: Lake, row: Mapping[str, Any], first_fps: float | None) -> Film
         response = lake.s3.get_object(Bucket=lake.bucket, Key=source, Range=f"bytes={first}-{last}")
         return bytes(response["Body"].read())
 
+    suffix = Path(str(row["source_file"])).suffix.lower()
+    return Film(suffix, int(row["bytes"]), read, *_rate_and_note(row, first_fps))
+
+
+def _rate_and_note(row: Mapping[str, Any], first_fps: float | None) -> tuple[float | None, str]:
+    """Return the frames of the tracks that pass in a second of a film, and what may be wrong with its picture."""
     notes = []
     if row["codec"] not in _SHOWN_BY_BROWSERS:
         notes.append(f"browsers do not show codec {row['codec']}")
@@ -119,5 +171,4 @@ def _of_row(lake: Lake, row: Mapping[str, Any], first_fps: float | None) -> Film
             f"the first film has {row['frame_difference']:+d} frames against it: both are shown by the clock from "
             "their start, and may be apart"
         )
-    suffix = Path(str(row["source_file"])).suffix.lower()
-    return Film(suffix, int(row["bytes"]), read, fps, "; ".join(notes))
+    return fps, "; ".join(notes)

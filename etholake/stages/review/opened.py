@@ -18,7 +18,7 @@ from etholake.review.bouts import BASELINE, ReviewedBout
 from etholake.settings import Settings
 from etholake.stages.lake import query
 from etholake.stages.reports import video as video_page
-from etholake.stages.review.film import FIRST, Film
+from etholake.stages.review.film import FIRST, Film, measured
 from etholake.stages.review.store import CorrectionLog, ReviewSession, VideoKey
 
 __all__ = ["OpenVideo"]
@@ -54,7 +54,6 @@ class OpenVideo:
             films = pool.submit(films_of, key)
             rows = [row for row in self._ask(video_page.INFO, str(key.video_id)) if _is(row, key)]
             summaries, annotations, predictions, labeled = (answer.result() for answer in asked)
-            self.films = films.result()
         if not rows:
             raise UsageError(f"The lake has no video {key.video_id} of lab {key.lab_id} in split {key.split}.")
         info = rows[0]
@@ -63,6 +62,7 @@ class OpenVideo:
         # of the events the view needs the last frame alone, and that only of a video whose length is not known
         latest = max((*annotated, *predicted), key=lambda bout: bout.stop_frame, default=None)
         self.view = VideoView(info, summaries, [_as_event(latest)] if latest else [])
+        self.films = measured(films.result(), self.view.frames)
         self._seconds: dict[str, Any] | None = None
         self._sent: collections.OrderedDict[int, Bouts] = collections.OrderedDict()
         self.predicted = predicted

@@ -95,13 +95,18 @@ def ranked(rows: Sequence[Row], labels: Iterable[tuple[str, float | None]]) -> l
 
 
 def within(rows: Sequence[dict[str, Any]], minutes: float) -> list[dict[str, Any]]:
-    """Return the first rows that can be judged in the time; a stretch of a video is asked about once. Pure."""
+    """Return the first rows that can be judged in the time; a stretch of a video is asked about once. Pure.
+
+    A bout that is longer than the time left is passed over: those after it may fit.
+    """
     chosen: list[dict[str, Any]] = []
     left = 60 * minutes
     for row in rows:
+        if left < SECONDS_PER_BOUT:
+            break
         cost = SECONDS_PER_BOUT + float(row["seconds"] or 0)
         if cost > left:
-            break
+            continue
         if any(_same_stretch(row, other) for other in chosen):
             continue
         chosen.append(row)

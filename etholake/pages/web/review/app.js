@@ -79,7 +79,7 @@ function paint() {
   if (Player.isPlaying()) Slices.want(frame, frame + 8 * video.fps);
   const { from, to } = Lanes.range();
   const exact = to - from <= 20 * video.sliceFrames && Slices.want(from, to - 1);
-  Arena.draw(frame, { path: $("path").value, near: $("near").checked, from, to, exact, film: Player.filmOrNull() });
+  Arena.draw(frame, { path: $("path").value, near: $("near").checked, from, to, exact, film: Player.pictureOrNull() });
   Lanes.draw(frame);
   Curves.draw(frame);
   $("clock").textContent = `${Clock.text(frame / video.fps, 2)} · frame ${frame}`;

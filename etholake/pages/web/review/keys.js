@@ -12,7 +12,7 @@ export const COMMANDS = {
   zoomIn: ["+", "zoom in"], zoomOut: ["-", "zoom out"], zoomBout: ["f", "zoom to the bout"], zoomAll: ["0", "whole video"],
   near: ["c", "close-up"], next: ["n", "next bout of the queue"], library: ["l", "library"], help: ["?", "these keys"],
 };
-const NAMES = { " ": "Space", ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", Delete: "Del" };
+const NAMES = { " ": "Space", ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", Delete: "Del", Enter: "Enter" };
 const nameOf = (key) => NAMES[key] ?? key.toUpperCase();
 let keys = {};
 

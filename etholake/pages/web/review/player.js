@@ -20,7 +20,11 @@ const filmFps = () => video.film?.fps || video.fps; // the film's own clock
 const pace = () => (filmOrNull() ? filmFps() : video.fps) * rate; // frames that pass in a second
 export const at = () => frame;
 export const isPlaying = () => playing !== null;
-export const filmOrNull = () => (video.filmAddress && !film.error ? film : null);
+const filmOrNull = () => (video.filmAddress && !film.error ? film : null);
+/** Whether the film has the frame of the cursor: it may be shorter than the tracks. */
+const isFilmed = () => filmOrNull() && !((frame + 0.5) / filmFps() >= film.duration); // NaN until it is known
+/** The film, where it has the frame of the cursor. */
+export const pictureOrNull = () => (isFilmed() ? film : null);
 
 export function seek(wanted) {
   frame = Math.max(0, Math.min(video.frames - 1, Math.round(wanted)));
@@ -35,7 +39,7 @@ export function toggle() { if (playing) pause(); else play(); }
 function play() {
   if (frame >= video.frames - 1) seek(0);
   playing = { from: frame, at: performance.now() };
-  if (filmOrNull()) { film.playbackRate = rate; film.play().catch(() => {}); }
+  if (isFilmed()) { film.playbackRate = rate; film.play().catch(() => {}); } // past its end it would begin anew
   Cameras.play(pace());
   button();
   requestAnimationFrame(tick);
@@ -56,8 +60,9 @@ function button() {
 
 function tick(time) {
   if (!playing) return;
-  const clock = filmOrNull() && !film.paused;
-  const next = clock ? Math.floor(film.currentTime * filmFps()) : playing.from + Math.max(0, Math.floor(((time - playing.at) / 1000) * video.fps * rate));
+  const clock = filmOrNull() && !film.paused && !film.ended;
+  const next = clock ? Math.max(playing.from, Math.floor(film.currentTime * filmFps())) : playing.from + Math.max(0, Math.floor(((time - playing.at) / 1000) * pace()));
+  if (clock) playing = { from: next, at: time }; // where the page's clock goes on when the film has ended
   if (next !== frame) { frame = Math.min(video.frames - 1, next); shown(frame); Cameras.follow(frame); }
   if (!Slices.want(frame, frame) && !clock) playing = { from: frame, at: time }; // wait for the poses: no frame is left out
   if (frame >= video.frames - 1) { pause(); return; }

@@ -3,7 +3,7 @@ import { address, ask, tell } from "./api.js";
 
 const { el } = Ui;
 const WIDTH = 120, HEIGHT = 72; // as etholake/pages/review/thumbnail.py draws
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = 15_000, TRIES = 20;
 let turn = Promise.resolve(); // one film after another
 
 const seen = new IntersectionObserver((entries) => {
@@ -40,6 +40,9 @@ const told = (film, name) => new Promise((done, fail) => {
   film.addEventListener("error", () => { clearTimeout(late); fail(new Error(film.error?.message || "unknown format")); }, { once: true });
 });
 
+/** A browser may say "seeked" before it has the frame: until then it draws a black one, which must not be kept. */
+const isBlack = (context) => context.getImageData(0, 0, WIDTH, HEIGHT).data.every((value, i) => i % 4 === 3 || value < 8);
+
 async function ofFilm(image) {
   const film = el("video", { muted: true, preload: "metadata" });
   try {
@@ -47,9 +50,13 @@ async function ofFilm(image) {
     await told(film, "loadedmetadata");
     film.currentTime = Number.isFinite(film.duration) ? film.duration / 2 : 0;
     await told(film, "seeked");
-    const canvas = el("canvas", { width: WIDTH, height: HEIGHT }), share = Math.min(WIDTH / film.videoWidth, HEIGHT / film.videoHeight);
+    const canvas = el("canvas", { width: WIDTH, height: HEIGHT }), context = canvas.getContext("2d", { willReadFrequently: true }), share = Math.min(WIDTH / film.videoWidth, HEIGHT / film.videoHeight);
     const [width, height] = [film.videoWidth * share, film.videoHeight * share];
-    canvas.getContext("2d").drawImage(film, (WIDTH - width) / 2, (HEIGHT - height) / 2, width, height);
+    const draw = () => context.drawImage(film, (WIDTH - width) / 2, (HEIGHT - height) / 2, width, height);
+    for (let tries = 0; draw(), isBlack(context); tries++) {
+      if (tries === TRIES) throw new Error("its middle is black");
+      await new Promise((done) => setTimeout(done, 50));
+    }
     const jpeg = canvas.toDataURL("image/jpeg", 0.8);
     show(image, jpeg, "film");
     await tell("thumbnail", { ...image.video, picture: jpeg });
