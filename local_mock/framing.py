@@ -1,4 +1,4 @@
-"""Where the body of a request ends: by its `Content-Length` or its chunks, read strictly.
+"""Tell where the body of a request ends: by its `Content-Length` or its chunks, read strictly.
 
 A length that two readers may understand differently is refused, not guessed: it is how one request hides in the
 body of another. Standard library only.
