@@ -61,6 +61,14 @@ class AthenaGrammar(Trino):  # sqlglot registers dialects by class name: not "At
                 made.meta["bare"] = True
             return made
 
+        def _parse_derived_table_values(self) -> Any:
+            """Parse `(VALUES …) AS t` with the TABLESAMPLE behind it, which sqlglot gives to the whole SELECT."""
+            values = super()._parse_derived_table_values()
+            if values is None or (sample := self._parse_table_sample()) is None:
+                return values
+            alias = values.args.pop("alias", None)
+            return self.expression(exp.Subquery(this=values, alias=alias, sample=sample))
+
         def _parse_escape(self, this: Any) -> Any:
             """ESCAPE takes any expression."""
             if not self._match(TokenType.ESCAPE):

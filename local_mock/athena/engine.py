@@ -86,7 +86,7 @@ class Session:
         with self._lock:
             self._ended = self._ended or why
             if self._worker is not None:
-                self._worker.process.kill()
+                self._worker.end()
 
     def evaluate(self, sql: str, rows: pa.Table | None = None) -> list[Any]:
         """Return the rows of a query over constants, and over `rows` under the name `frames.ROWS`."""
@@ -142,7 +142,7 @@ class Session:
                         "NOT_SUPPORTED", "The query is not supported by local_mock: its process broke down"
                     ) from err
                 if err.kind in ("Lost", "OutOfMemoryException", "FatalException", "InternalException"):
-                    worker.process.kill()
+                    worker.end()
                 raise translated(err.kind, str(err), self._engine.limits) from err
             finally:
                 timer.cancel()

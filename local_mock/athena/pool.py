@@ -86,6 +86,7 @@ class _Worker:
         self._output: IO[bytes] = self.process.stdout
         self.idle_since = time.monotonic()
         self.resident = 0
+        self._is_ended = False
         try:
             write_frame(self._input, json.dumps(settings).encode())
             started = read_frame(self._output)
@@ -119,7 +120,18 @@ class _Worker:
         self.resident = answer["resident"]
         raise WorkerError(answer["error"], answer["message"])
 
+    @property
+    def is_spent(self) -> bool:
+        """Return whether no further query may have it: it was ended, died, or holds too much."""
+        return self._is_ended or self.process.poll() is not None or self.resident > _KEEP_BYTES
+
+    def end(self) -> None:
+        """End the process, whose request another thread may be waiting for."""
+        self._is_ended = True
+        self.process.kill()
+
     def kill(self) -> None:
+        self._is_ended = True
         self.process.kill()
         self.process.wait()
         for stream in (self._input, self._output):
@@ -182,10 +194,11 @@ class Pool:
             raise
 
     def _give_back(self, worker: _Worker) -> None:
-        if worker.process.poll() is None and worker.resident > _KEEP_BYTES:
+        is_spent = worker.is_spent
+        if is_spent:
             worker.kill()
         with self._changed:
-            if worker.process.poll() is None:
+            if not is_spent:
                 worker.idle_since = time.monotonic()
                 self._idle.append(worker)
             else:

@@ -45,6 +45,7 @@ POINTS = {
     ("etl", "files written, pointer not switched"): (POINTER,),
     ("etl", "pointer switched, catalog not"): (POINTER, "UpdatePartition tracking_curated"),
     ("etl", "catalog switched, state not saved"): (POINTER, "PutObject state-zone/etl.json"),
+    ("etl", "tracks of a gone lab dropped, their summary not"): ("DeletePartition track_summary",),
     ("compact", "summary's pointer switched, tracks' not"): (POINTER,),
 }
 PARTS = 8  # of the long test

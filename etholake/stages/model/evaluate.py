@@ -151,7 +151,7 @@ def run(
 
     from etholake import logs
     from etholake.contract import arrow_schema
-    from etholake.lake import identity
+    from etholake.generations import identity
     from etholake.stages.state import open_lake
 
     result = judge(data, submission, videos, spans, pairs)
@@ -191,9 +191,14 @@ def write_page(
     Raises UsageError for a model that has neither attention over time nor tasks.
     """
     from etholake.pages.evaluation import shown_videos, write
-    from etholake.stages.model import model_view
 
-    view = model_view.view(settings, model, data, shown_videos(evaluation)) if model else None
+    view = None
+    if model:
+        from etholake.stages.model import (
+            model_view,
+        )  # imports torch, which a page without a model does not wait for
+
+        view = model_view.view(settings, model, data, shown_videos(evaluation))
     write(page, evaluation, title, view)
 
 

@@ -19,7 +19,8 @@ from etholake import logs
 from etholake.contract import SPLITS, UNIFIED_PARTS, unified_part_sources, whole_number
 from etholake.csv_rows import open_rows
 from etholake.curate.tracking import curate_tracking
-from etholake.dataset.pose_tracks import PoseTracks, chosen_source
+from etholake.dataset.part_sources import chosen_source
+from etholake.dataset.pose_tracks import PoseTracks
 from etholake.dataset.video_meta import VideoMeta
 from etholake.errors import DataError, UsageError
 from etholake.models.archive import load_model

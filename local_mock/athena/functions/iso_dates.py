@@ -10,16 +10,18 @@ from collections.abc import Callable
 from typing import Any
 
 from local_mock.athena.functions import moments as m
-from local_mock.athena.functions.datetimes import MILLI
+from local_mock.athena.functions.datetimes import MILLI, iso_week
 from local_mock.athena.functions.define import generic, plain
 from local_mock.athena.functions.moments import DAY, SECOND, Failure
 from local_mock.athena.sqltypes import Type
 
 __all__ = ["FUNCTIONS"]
 
+# Joda-Time's ISODateTimeFormat.dateTimeParser: a number has as many digits as it should, or fewer.
 _ISO = re.compile(
-    r"([+-]?\d{4,})(?:-(\d{2})(?:-(\d{2}))?|-(\d{3})|-W(\d{2})(?:-(\d))?|(\d{2})(\d{2}))?"
-    r"(?:T(?:(\d{2})(?::?(\d{2})(?::?(\d{2})(?:[.,](\d+))?)?)?)?(Z|[+-]\d{2}(?::?\d{2})?)?)?"
+    r"([+-]?\d{1,9})(?:-(\d{1,2})(?:-(\d{1,2}))?|-(\d{1,3})|-W(\d{1,2})(?:-(\d))?)?"
+    r"(T(?:(\d{1,2})(?::(\d{1,2})(?::(\d{1,2}))?)?(?:[.,](\d+))?)?(Z|[+-]\d{2}(?::?\d{2})?)?)?",
+    re.ASCII,
 )
 
 
@@ -32,25 +34,29 @@ def _iso(text: str) -> tuple[int, str, bool]:
     year = int(match.group(1))
     if match.group(4):
         days = m.day_number(year, 1, 1) + int(match.group(4)) - 1
-        if not 1 <= int(match.group(4)) <= 365 + (m.days_in_month(year, 2) == 29):
+        if not 1 <= int(match.group(4)) <= 337 + m.days_in_month(year, 2):
             raise bad
     elif match.group(5):
+        week, weekday = int(match.group(5)), int(match.group(6) or 1)
+        if not 1 <= week <= iso_week(m.day_number(year, 12, 28))[1] or not 1 <= weekday <= 7:
+            raise bad
         january = m.day_number(year, 1, 4)
-        days = january - (january + 3) % 7 + (int(match.group(5)) - 1) * 7 + int(match.group(6) or 1) - 1
+        days = january - (january + 3) % 7 + (week - 1) * 7 + weekday - 1
     else:
-        month, day = int(match.group(2) or match.group(7) or 1), int(match.group(3) or match.group(8) or 1)
+        month, day = int(match.group(2) or 1), int(match.group(3) or 1)
         if not 1 <= month <= 12 or not 1 <= day <= m.days_in_month(year, month):
             raise bad
         days = m.day_number(year, month, day)
-    hour, minute, second = (int(match.group(i) or 0) for i in (9, 10, 11))
+    hour, minute, second = (int(match.group(i) or 0) for i in (8, 9, 10))
     if hour > 23 or minute > 59 or second > 59:
         raise bad
-    digits = (match.group(12) or "")[:12].ljust(12, "0")
-    zone = match.group(13)
+    unit = SECOND if match.group(10) else 60 * SECOND if match.group(9) else 3600 * SECOND
+    digits = match.group(11) or "0"
+    zone = match.group(12)
     return (
-        days * DAY + (hour * 3600 + minute * 60 + second) * SECOND + int(digits),
+        days * DAY + (hour * 3600 + minute * 60 + second) * SECOND + int(digits) * unit // 10 ** len(digits),
         m.normal_zone(zone) if zone else "UTC",
-        "T" in text,
+        match.group(7) is not None,
     )
 
 

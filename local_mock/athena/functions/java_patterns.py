@@ -25,7 +25,7 @@ _NUMBERS = (
     (re.compile(r"x\{([0-9A-Fa-f]{1,6})\}"), 16),
     (re.compile(r"x([0-9A-Fa-f]{1,2})"), 16),
     (re.compile(r"u([0-9A-Fa-f]{4})"), 16),
-    (re.compile(r"0([0-7]{0,3})"), 8),
+    (re.compile(r"0([0-7]{0,2})"), 8),  # two digits at most, unlike in Java
 )
 
 
@@ -94,6 +94,10 @@ class _Reader:
         if letter.lower() in _ASCII:
             negated = "^" if letter.isupper() else ""
             return f"[{negated}{_ASCII[letter.lower()]}]"
+        if "1" <= letter <= "9" and self.text[self.at : self.at + 1].isdigit():
+            raise PatternError(
+                f"\\{letter} before a digit in a pattern", unsure=True
+            )  # a group, or an octal number
         if letter in _ANCHORS or "1" <= letter <= "9":
             return f"\\{letter}"
         if letter == "Z":  # also before a line feed that ends the text, unlike in `regex`
@@ -117,6 +121,8 @@ class _Reader:
             if match:
                 self.at = match.end()
                 code = int(match.group(1) or "0", base)
+                if code > 127 and match.group()[0] == "x" and match.group()[1] != "{":
+                    raise PatternError(f"\\{match.group()}, a byte in a pattern,", unsure=True)
                 return _literal(chr(code)) if code <= 0x10FFFF else _fail("too big wide-char value")
         self.at += 1
         if letter in "xu":

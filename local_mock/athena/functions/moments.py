@@ -13,7 +13,7 @@ import zoneinfo
 from functools import lru_cache
 
 __all__ = [
-    "DAY", "SECOND", "Failure", "civil", "day_number", "days_in_month", "fraction", "from_local", "normal_zone", "offset_of",
+    "DAY", "SECOND", "Failure", "civil", "day_number", "days_in_month", "fraction", "from_local", "is_region", "normal_zone", "offset_of",
     "parse_date", "parse_time", "parse_timestamp", "rescale", "show_date", "show_time", "show_timestamp", "show_zone_offset",
     "to_local",
 ]  # fmt: skip
@@ -86,6 +86,11 @@ def normal_zone(name: str) -> str:
     if region is None or region in ("localtime", "posixrules", "Factory"):
         raise Failure("INVALID_FUNCTION_ARGUMENT", f"'{name}' is not a valid time zone")
     return region
+
+
+def is_region(name: str) -> bool:
+    """Return whether this is a region's name as the time zone database writes it."""
+    return _regions().get(name.lower()) == name
 
 
 @lru_cache(maxsize=512)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from urllib.parse import quote_plus, unquote_plus
+from collections.abc import Callable
+from urllib.parse import quote_plus, unquote, unquote_plus
 
 from local_mock.athena.functions.casts import address_text
 from local_mock.athena.functions.define import plain
@@ -17,41 +18,55 @@ from local_mock.athena.functions.moments import Failure
 __all__ = ["FUNCTIONS"]
 
 _URL = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?://([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?", re.DOTALL)
-_BROKEN = re.compile(r"%(?![0-9A-Fa-f]{2})|[\s<>\"{}|\\^`]")
+_BROKEN = re.compile(r"%(?![0-9A-Fa-f]{2})|[\s\x00-\x1f<>\"{}|\\^`]|#.*#|^:|^[^/?#]*\[", re.DOTALL)
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+_NUMBER = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
+# https://docs.oracle.com/en/java/javase/21/docs/api/java.base/java/net/URI.html: the last label starts with a letter
+_SERVER = re.compile(
+    rf"(?:[^@]*@)?((?:{_LABEL}\.)*[A-Za-z](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.?|{_NUMBER}(?:\.{_NUMBER}){{3}}|\[[0-9A-Fa-f:.%\w]+\])(?::(\d*))?",
+    re.ASCII,
+)
 
 
 def _parts(url: str) -> tuple[str | None, ...] | None:
     """(protocol, authority, path, query, fragment), None for no URL (java.net.URI refuses it)."""
     match = _URL.fullmatch(url)
-    return None if match is None or _BROKEN.search(url) else match.groups()
+    if match is None or _BROKEN.search(url):
+        return None
+    protocol, authority, path, query, fragment = match.groups()
+    if protocol and authority is None and not path.startswith("/"):  # opaque, as `mailto:`: no path and no query
+        return (protocol, None, None, None, fragment) if path else None
+    return protocol, authority, path, query, fragment
 
 
-def _part(index: int) -> object:
+def _part(index: int) -> Callable[[str], str | None]:
     def part(url: str) -> str | None:
         parts = _parts(url)
-        return None if parts is None else unquote(parts[index] or "", index)
+        value = (parts[index] or "") if parts else None
+        return unquote(value) if value and index else value  # the protocol is given as it is
 
     return part
 
 
-def unquote(value: str, index: int) -> str:
-    """Return the path, the query and the fragment are given decoded, the protocol as it is."""
-    from urllib.parse import unquote as decode
-
-    return decode(value) if index in (2, 3, 4) else value
-
-
-def _host(url: str) -> str | None:
+def _server(url: str) -> tuple[str, int | None] | None:
+    """Return the host, empty where the URL names none as a server's, and the port. None for no URL."""
     parts = _parts(url)
     if parts is None:
         return None
-    return re.sub(r":\d*$", "", (parts[1] or "").rpartition("@")[2])
+    match = _SERVER.fullmatch(parts[1] or "")
+    if match is None:
+        return "", None
+    return match.group(1), int(match.group(2)) if match.group(2) else None
+
+
+def _host(url: str) -> str | None:
+    server = _server(url)
+    return server[0] if server else None
 
 
 def _port(url: str) -> int | None:
-    parts = _parts(url)
-    match = re.search(r":(\d+)$", (parts[1] or "") if parts else "")
-    return int(match.group(1)) if match else None
+    server = _server(url)
+    return server[1] if server else None
 
 
 def _parameter(url: str, name: str) -> str | None:
@@ -65,6 +80,12 @@ def _parameter(url: str, name: str) -> str | None:
 
 def _encode(value: str) -> str:
     return quote_plus(value, safe="*-._").replace("~", "%7E")
+
+
+def _decode(value: str) -> str:
+    if re.search(r"%(?![0-9A-Fa-f]{2})", value):
+        raise Failure("INVALID_FUNCTION_ARGUMENT", "URLDecoder: Illegal hex characters in escape (%) pattern")
+    return unquote_plus(value)
 
 
 def _contains(prefix: str, address: bytes) -> bool:
@@ -102,8 +123,8 @@ def _ip_prefix(value: object, size: int) -> str:
 
 
 FUNCTIONS = {
-    "url_extract_protocol": plain(_part(0)), "url_extract_path": plain(_part(2)), "url_extract_query": plain(_part(3)),  # type: ignore[arg-type]
-    "url_extract_fragment": plain(_part(4)), "url_extract_host": plain(_host), "url_extract_port": plain(_port),  # type: ignore[arg-type]
-    "url_extract_parameter": plain(_parameter), "url_encode": plain(_encode), "url_decode": plain(unquote_plus),
+    "url_extract_protocol": plain(_part(0)), "url_extract_path": plain(_part(2)), "url_extract_query": plain(_part(3)),
+    "url_extract_fragment": plain(_part(4)), "url_extract_host": plain(_host), "url_extract_port": plain(_port),
+    "url_extract_parameter": plain(_parameter), "url_encode": plain(_encode), "url_decode": plain(_decode),
     "ip_contains": plain(_contains), "ip_prefix": plain(_ip_prefix),
 }  # fmt: skip

@@ -66,6 +66,17 @@ def _tables() -> tuple[
     return scalar, load(aggregates.SIGNATURES), load(aggregates.WINDOW), specials, special_aggregates.AGGREGATES
 
 
+def is_aggregated(node: exp.Select) -> bool:
+    """Return whether a SELECT has an aggregate function among its items, and so one row where it has no GROUP BY."""
+    _, aggregates, _, _, gathering = _tables()
+    calls = (call for item in node.expressions for call in item.find_all(exp.Anonymous, exp.GroupConcat))
+    return any(
+        (isinstance(call, exp.GroupConcat) or str(call.this).lower() in (*aggregates, *gathering))
+        and call.find_ancestor(exp.Select, exp.Window) is node
+        for call in calls
+    )
+
+
 class Clauses:
     """The modifiers of an aggregate call: DISTINCT, ORDER BY inside, FILTER, OVER, IGNORE NULLS."""
 

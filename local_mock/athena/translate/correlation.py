@@ -1,17 +1,21 @@
 """Correlated subqueries that Trino's planner refuses, and DuckDB would answer.
 
-Source: Trino's TestSelectAll.testSelectAllFromOuterScopeTable, TestSubqueries.testCorrelatedSubqueriesWithLimit.
+Source: Trino's TestSelectAll.testSelectAllFromOuterScopeTable and TestSubqueries, and its PlanNodeDecorrelator.
 """
 
+# ruff: noqa: E501 - one line a condition
 from __future__ import annotations
+
+import contextlib
 
 from sqlglot import exp
 
 from local_mock.athena.dialect import position
 from local_mock.athena.errors import QueryError, at
-from local_mock.athena.translate.relations import Scope
+from local_mock.athena.sqltypes import common_type
+from local_mock.athena.translate.relations import Column, Scope
 
-__all__ = ["check_limited", "check_outer_star", "check_quantified"]
+__all__ = ["check_decorrelated", "check_outer_star", "check_quantified"]
 
 
 def _refused(node: exp.Expression) -> QueryError:
@@ -36,21 +40,114 @@ def check_outer_star(star: exp.Expression) -> None:
         raise _refused(star)
 
 
-def check_limited(node: exp.Select, scope: Scope) -> None:
-    """Refuse LIMIT in a subquery that compares inner with outer columns by anything but equality; LATERAL may."""
-    where = node.args.get("where")
+def check_decorrelated(node: exp.Select, scope: Scope, *, is_one_row: bool) -> None:
+    """Refuse a correlated subquery whose LIMIT or GROUP BY Trino cannot take out of it.
+
+    It keeps the columns that the WHERE compares with outer ones; each must be one that the condition makes
+    constant (`inner = outer`) or, under GROUP BY, a key. LIMIT 1 without ORDER BY gives constant columns only.
+    `is_one_row`: the subquery aggregates all its rows into one.
+    """
     holder = node.parent.parent if isinstance(node.parent, exp.Subquery) else node.parent
-    if isinstance(holder, exp.Lateral):
+    if scope.parent is None:
         return
-    if scope.parent is None or where is None or not node.args.get("limit"):
+    subquery = _Correlated(node, scope)
+    group, limit = node.args.get("group"), node.args.get("limit")
+    if group is not None and any(subquery.is_outer(key) for key in group.expressions):
+        raise _refused(group.expressions[0])
+    if any(subquery.is_outer(unnest) for unnest in _unnests(node)):
+        filters = [item for item in node.expressions if item.find(exp.Filter)]
+        if filters and group is None:
+            raise _refused(filters[0])
         return
-    inner = {id(column) for relation in scope.relations for column in relation.columns}
-    for conjunct in where.this.flatten() if isinstance(where.this, exp.And) else [where.this]:
-        if isinstance(conjunct.unnest(), exp.EQ) or conjunct.find(exp.Select):
-            continue
-        sides = {id(scope.find([p.name for p in c.parts])[0]) in inner for c in conjunct.find_all(exp.Column)}
-        if sides == {True, False}:
-            raise _refused(conjunct)
+    if not subquery.conditions:
+        return
+    refused = _refused(subquery.conditions[0])
+    is_single = is_one_row
+    if group is not None:
+        keys = subquery.inner_of(group.expressions, plain=True)
+        if subquery.kept - keys - subquery.constant:
+            raise refused
+        is_single = keys <= subquery.constant
+    if limit is None or is_single or isinstance(holder, exp.Lateral):
+        return
+    if subquery.kept - subquery.constant:
+        raise refused
+    is_one = limit.args.get("expression") is not None and limit.expression.name == "1"
+    is_plain = is_one and not node.args.get("order") and not isinstance(holder, exp.Exists)
+    if is_plain and (not subquery.constant or subquery.inner_of(node.expressions) - subquery.constant):
+        raise refused
+
+
+def _unnests(node: exp.Select) -> list[exp.Unnest]:
+    """Return the UNNEST of a FROM clause and its joins."""
+    parts = [node.args.get("from_"), *(node.args.get("joins") or [])]
+    unnests = [unnest for part in parts if part is not None for unnest in part.find_all(exp.Unnest)]
+    return [unnest for unnest in unnests if unnest.find_ancestor(exp.Select) is node]
+
+
+class _Correlated:
+    """The conditions of a subquery's WHERE that name outer columns, and the inner columns in them."""
+
+    def __init__(self, node: exp.Select, scope: Scope) -> None:
+        self.node, self.scope = node, scope
+        self.own = {id(column) for relation in scope.relations for column in relation.columns}
+        self.conditions: list[exp.Expression] = []
+        self.kept: set[int] = set()
+        self.constant: set[int] = set()
+        where = node.args.get("where")
+        if where is None:
+            return
+        for conjunct in where.this.flatten() if isinstance(where.this, exp.And) else [where.this]:
+            columns = self.columns(conjunct)
+            inner = {id(column) for column in columns} & self.own
+            if len(inner) == len({id(column) for column in columns}) or conjunct.find(exp.Query):
+                continue
+            self.conditions.append(conjunct)
+            self.kept |= inner
+            equal = conjunct.unnest()
+            if isinstance(equal, exp.EQ):
+                self._equate(equal.this.unnest(), equal.expression)
+                self._equate(equal.expression.unnest(), equal.this)
+
+    def columns(self, node: exp.Expression) -> list[Column]:
+        """Return the columns that an expression names, those of a lambda and of further subqueries aside."""
+        columns = []
+        for name in node.find_all(exp.Column):
+            if name.find_ancestor(exp.Select) is self.node and name.find_ancestor(exp.Lambda) is None:
+                with contextlib.suppress(QueryError):
+                    columns.append(self.scope.find([part.name for part in name.parts])[0])
+        return columns
+
+    def is_outer(self, node: exp.Expression) -> bool:
+        """Return whether an expression is made of outer columns only."""
+        columns = self.columns(node)
+        return bool(columns) and not {id(column) for column in columns} & self.own
+
+    def inner_of(self, nodes: list[exp.Expression], *, plain: bool = False) -> set[int]:
+        """Return the subquery's own columns in expressions, or (`plain`) those that stand alone."""
+        every: set[int] = set()
+        for node in nodes:
+            item = node
+            if plain and isinstance(node, exp.Literal) and node.name.isdigit():
+                item = self.node.expressions[int(node.name) - 1].unalias()
+            if not plain or isinstance(item, exp.Column):
+                every |= {id(column) for column in self.columns(item)} & self.own
+        return every
+
+    def _equate(self, side: exp.Expression, other: exp.Expression) -> None:
+        """Note a column as constant if the other side is made of outer columns, and no coercion loses its digits."""
+        if not isinstance(side, exp.Column) or not self.is_outer(other):
+            return
+        outer = self.columns(other)
+        for column in self.columns(side):
+            common = common_type(column.type, outer[0].type) if isinstance(other.unnest(), exp.Column) else None
+            is_lossy = (
+                common is not None
+                and common.base in ("double", "real")
+                and column.type.base in ("bigint", "decimal")
+            )
+            if id(column) in self.own and not is_lossy:
+                self.constant.add(id(column))
 
 
 def check_quantified(subquery: exp.Expression) -> None:

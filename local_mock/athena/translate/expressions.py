@@ -373,8 +373,8 @@ class Expressions(Comparison):
         if len(node.expressions) != 1:
             raise QueryError("SYNTAX_ERROR", f"{at(position(node))}one subscript expected")
         base, index = self.compile(node.this, scope), self.compile(node.expressions[0], scope)
-        if base.type.base == "array" and index.type.is_integer:
-            return Typed(f"t_subscript({base.sql}, {index.sql})", base.type.args[0])
+        if base.type.base == "array" and (index.type.is_integer or index.type == UNKNOWN):
+            return Typed(f"t_subscript({base.sql}, {widen(index.sql, index.type, BIGINT)})", base.type.args[0])
         if base.type.base == "map" and common_type(index.type, base.type.args[0]) == base.type.args[0]:
             key = widen(index.sql, index.type, base.type.args[0])
             return python("map_subscript", [base, Typed(key, base.type.args[0])], base.type.args[1])

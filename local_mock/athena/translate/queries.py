@@ -16,8 +16,9 @@ from local_mock.athena.catalog import Catalog
 from local_mock.athena.dialect import position
 from local_mock.athena.errors import QueryError, at, not_supported
 from local_mock.athena.sqltypes import common_type
+from local_mock.athena.translate.calls import is_aggregated
 from local_mock.athena.translate.casts import widen
-from local_mock.athena.translate.correlation import check_limited, check_outer_star
+from local_mock.athena.translate.correlation import check_decorrelated, check_outer_star
 from local_mock.athena.translate.expressions import is_session_value
 from local_mock.athena.translate.lineage import note_conjuncts
 from local_mock.athena.translate.ordering import groupable, has_ties, order_value, order_words, row_count
@@ -248,7 +249,7 @@ class Queries(Sources):
     def _clauses(self, node: exp.Select, scope: Scope, needs: set[Node]) -> Query:
         from_sql = self._from(node, scope)
         where = self._where(node, scope)
-        check_limited(node, scope)
+        check_decorrelated(node, scope, is_one_row=node.args.get("group") is None and is_aggregated(node))
         items, columns = self._items(node, scope)
         group, keys = self._group(node, scope, items)
         having = f" HAVING {self.boolean(node.args['having'].this, scope)}" if node.args.get("having") else ""

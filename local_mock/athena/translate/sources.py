@@ -122,8 +122,12 @@ class Sources(Calls):
             return ""
         method = str(sample.args["method"]).upper() if sample.args.get("method") else ""
         share = sample.args.get("percent")
-        if method not in ("BERNOULLI", "SYSTEM") or share is None:
+        if method not in ("BERNOULLI", "SYSTEM") or not isinstance(share, exp.Literal) or share.is_string:
             raise not_supported("this TABLESAMPLE", position(node))
+        if float(share.name) > 100:
+            raise QueryError(
+                "INVALID_ARGUMENTS", f"{at(position(node))}Sample percentage must be between 0 and 100 inclusive"
+            )
         return f" TABLESAMPLE {method.lower()}({float(share.name)} PERCENT)"
 
     def _table(self, node: exp.Table, into: Scope) -> str:
@@ -272,14 +276,38 @@ class Sources(Calls):
             return f" {word} {sql} ON {self._using(using, scope, left, right, side)}"
         if on is None:
             return f" {word} {sql}"
-        if side and on.find(exp.Query, exp.Values) is not None:
-            raise not_supported("a subquery in the ON of an outer join", position(join))
+        if side:
+            self._check_outer_on(on, scope, right)
         condition = self.boolean(on, scope)
         allowed = [] if side in ("RIGHT", "FULL") else right if side == "LEFT" else scope.relations
         if unnest and not (isinstance(on, exp.Boolean) and on.this):
             raise not_supported("UNNEST joined ON anything but TRUE", position(join))
         note_conjuncts(self, on, scope, lambda relation: any(relation is r for r in allowed))
         return f" {word} {sql} ON {condition}"
+
+    def _check_outer_on(self, on: exp.Expression, scope: Scope, right: list[Relation]) -> None:
+        """Refuse a subquery in the ON of an outer join that names columns of the join, or is compared with both sides."""
+        own = {id(column) for relation in right for column in relation.columns}
+        for subquery in on.find_all(exp.Query, exp.Values):
+            if subquery.find_ancestor(exp.Query, exp.Values, exp.Join) is not on.parent:
+                continue
+            try:
+                self.query(subquery, scope.parent)
+            except QueryError as err:
+                raise not_supported("such a subquery in the ON of an outer join", position(on)) from err
+            holder = subquery.parent
+            while isinstance(holder, exp.Subquery | exp.All | exp.Any | exp.Paren) or (
+                isinstance(holder, exp.Anonymous) and holder.name.lower() in ("all", "any", "some")
+            ):
+                holder = holder.parent
+            if not isinstance(holder, exp.In | exp.Binary):
+                continue
+            compared = [
+                c for c in holder.find_all(exp.Column) if c.find_ancestor(exp.Query, exp.Join) is on.parent
+            ]
+            sides = {id(scope.find([part.name for part in c.parts])[0]) in own for c in compared}
+            if len(sides) == 2:
+                raise not_supported("a subquery compared with both sides of an outer join", position(on))
 
     def _using(
         self, using: list[Any], scope: Scope, left: list[Relation], right: list[Relation], side: str

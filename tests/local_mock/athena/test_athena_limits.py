@@ -107,6 +107,13 @@ def test_a_query_process_that_can_answer_no_more_ends(tmp_path: Path, fault: str
         assert process.wait(30) >= 0  # by itself, and by no signal
 
 
+def test_an_ended_process_is_not_given_to_the_next_query(engine: Engine) -> None:
+    for _ in range(3):  # the system may need a moment to take the process away
+        with engine.pool.worker(time.monotonic() + 30) as worker:
+            worker.end()
+        assert run(engine.session(), "SELECT 1") == [["1"]]
+
+
 def test_a_query_that_fails_does_not_cost_its_process(engine: Engine) -> None:
     run(engine.session(), "SELECT 1")
     (before,) = engine.pool._idle

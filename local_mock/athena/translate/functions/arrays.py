@@ -57,5 +57,5 @@ map_values(map(K,V)) -> array(V) = map_values({0})
 map_entries(map(K,V)) -> array(row(K,V)) = list_transform(map_entries({0}), lambda e: {{'f0': e.key, 'f1': e.value}})
 map_from_entries(array(row(K,V))) -> map(K,V) = @map_from_entries
 multimap_from_entries(array(row(K,V))) -> map(K,array(V)) = @multimap_from_entries
-map_concat(map(K,V), map(K,V)*) -> map(K,V) = @map_concat
+map_concat(map(K,V), map(K,V), map(K,V)*) -> map(K,V) = @map_concat
 """

@@ -217,11 +217,16 @@ def _date_format(c: Any, node: exp.Expression, arguments: list[Any], scope: Scop
         left = pattern.literal
         for letters in simple:
             left = left.replace(letters, "")
-        if "%" not in left:
+        if pattern.literal and "%" not in left:
             shape = pattern.literal
             for letters, code in simple.items():
                 shape = shape.replace(letters, "\0" + code[1])
-            return Typed(f"strftime(CAST({value.sql} AS TIMESTAMP), {text(shape.replace(chr(0), '%'))})", VARCHAR)
+            moment = f"CAST({value.sql} AS TIMESTAMP)"
+            fast = f"strftime({moment}, {text(shape.replace(chr(0), '%'))})"
+            slow = python(
+                "date_format", [value, pattern], VARCHAR
+            ).sql  # DuckDB writes years before 1 with fewer digits
+            return Typed(f"CASE WHEN {moment} < TIMESTAMP '0001-01-01' THEN {slow} ELSE {fast} END", VARCHAR)
     return python("date_format", [value, pattern], VARCHAR)
 
 
@@ -402,7 +407,7 @@ def _interval(left: Typed, symbol: str, right: Typed) -> Typed | None:
         if b.is_integer:
             number = f"CAST({left.sql} AS BIGINT) {'*' if symbol == '*' else '//'} {right.sql}"
         else:
-            number = f"round(CAST({left.sql} AS DOUBLE) {symbol} CAST({right.sql} AS DOUBLE))"
+            number = f"trunc(CAST({left.sql} AS DOUBLE) {symbol} CAST({right.sql} AS DOUBLE))"
         return Typed(f"CAST({number} AS {a.duckdb})", a)
     return None
 
