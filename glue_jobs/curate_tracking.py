@@ -128,7 +128,10 @@ def read(options: TrackingOptions, lake: Lake) -> CurationPlan:
         summary = lake.current(SUMMARY, keys)
         make.append(PartitionToCurate(keys, made_of, generation, before, summary, keep, reports, work))
     wanted = [{"split": split, "lab_id": lab_id} for split, lab_id in zone.tracking]
-    return CurationPlan(make, unchanged, [keys for keys in lake.partitions(TRACKING) if keys not in wanted])
+    # A run that was killed between the two tables has left a lab in one of them.
+    there = [*lake.partitions(TRACKING), *lake.partitions(SUMMARY)]
+    gone = {tuple(keys.items()): keys for keys in there if keys not in wanted}
+    return CurationPlan(make, unchanged, list(gone.values()))
 
 
 def transform(

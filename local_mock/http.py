@@ -14,6 +14,8 @@ from typing import Any
 
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
+from local_mock.framing import Body, ChunkedBody, open_body
+
 __all__ = ["LoopbackServer", "RequestHandler", "WsgiApp"]
 
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -21,27 +23,6 @@ _log = logging.getLogger("local_mock.http")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]+")
 _DRAIN_BYTES = 1 << 20
 _DRAIN_LIMIT = 64 << 20  # what is left of a refused upload beyond this is not worth reading
-
-
-class _Body(io.RawIOBase):
-    """Exactly `length` bytes of a connection's input, so that the next request begins where it should."""
-
-    def __init__(self, source: Any, length: int) -> None:
-        super().__init__()
-        self._source, self.left = source, length
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        if not self.left:
-            return 0
-        data = self._source.read1(min(len(buffer), self.left))
-        if not data:
-            raise ConnectionError("The client closed the connection in the middle of a request body.")
-        buffer[: len(data)] = data
-        self.left -= len(data)
-        return len(data)
 
 
 class RequestHandler(WSGIRequestHandler):
@@ -54,29 +35,26 @@ class RequestHandler(WSGIRequestHandler):
 
     def run_wsgi(self) -> None:
         try:
-            length = int(self.headers.get("Content-Length") or 0)
+            body = open_body(self.headers, self.rfile)
             environ = self.make_environ()
-        except ValueError:  # a length that is none, an address that cannot be taken apart
-            length = -1
-        if length < 0:
+        except ValueError as err:  # a length that is none, an address that cannot be taken apart
             self.close_connection = True  # where the next request begins is not known
-            self.send_error(400)
+            self.send_error(400, explain=str(err))
             return
         self.environ = environ
         if self.headers.get("Expect", "").strip().lower() == "100-continue":
             self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self.wfile.flush()  # the client waits for it
         environ["local_mock.headers"] = self.headers  # WSGI drops names with '_', which S3 metadata may have
-        body = None
-        if not environ.get("wsgi.input_terminated"):  # else a chunked body, which knows its end
-            body = _Body(self.rfile, length)
-            environ["wsgi.input"] = io.BufferedReader(body, 256 * 1024)
+        if isinstance(body, ChunkedBody):
+            environ["wsgi.input_terminated"] = True
+        environ["wsgi.input"] = io.BufferedReader(body, 256 * 1024)
         try:
             self._respond(environ)
         except (ConnectionError, TimeoutError):
             self.close_connection = True
             return
-        self._drain(body or environ["wsgi.input"])
+        self._drain(body)
 
     def handle_expect_100(self) -> bool:
         return True  # answered in run_wsgi, with a flush
@@ -131,16 +109,15 @@ class RequestHandler(WSGIRequestHandler):
         self.end_headers()
         return chunked
 
-    def _drain(self, source: Any) -> None:
+    def _drain(self, body: Body | ChunkedBody) -> None:
         """Read what the application left of the body; give the connection up if that is much."""
-        if isinstance(source, _Body) and source.left > _DRAIN_LIMIT:
-            self.close_connection = True
-            return
+        drained = body.left if isinstance(body, Body) and body.left > _DRAIN_LIMIT else 0
         try:
-            while source.read(_DRAIN_BYTES):
-                pass
-        except (OSError, ValueError):  # the client is gone, or moto has closed a chunked stream
+            while drained <= _DRAIN_LIMIT and (block := body.read(_DRAIN_BYTES)):
+                drained += len(block)
+        except (OSError, ValueError):  # the client is gone, the chunks are none, or moto has closed the stream
             self.close_connection = True
+        self.close_connection |= drained > _DRAIN_LIMIT
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:  # noqa: ARG002
         _log.info("%s %s -> %s", self.command, self.path, code)

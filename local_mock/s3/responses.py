@@ -15,6 +15,7 @@ from typing import Any
 from local_mock import faults
 from local_mock.context import ACCOUNT, Context
 from local_mock.documents import RefusedError, load_json, require_plain_xml
+from local_mock.framing import MalformedBodyError
 from local_mock.http import WsgiApp
 from local_mock.payloads import TooLargeError, read_bounded
 from local_mock.s3 import ABSENT, forms
@@ -97,6 +98,8 @@ class S3Application:
             answer = error_answer(err, f"/{request.bucket}/{request.key}")
         except ConnectionError:
             raise
+        except MalformedBodyError as err:
+            answer = error_answer(S3Error("IncompleteBody", str(err)), f"/{request.bucket}/{request.key}")
         except Exception as err:
             _log.exception("%s %s failed", request.method, environ.get("RAW_URI"))
             message = f"local_mock failed in s3: {type(err).__name__}: {err} (see its log)."

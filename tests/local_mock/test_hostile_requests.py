@@ -139,6 +139,59 @@ def test_http_that_is_none_is_answered_with_4xx(mock_settings: Settings, text: b
     assert answer[9:12] not in (b"500", b"501", b"502", b"503", b"504")
 
 
+SMUGGLED = b"PUT /framing/smuggled HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
+FRAMES = {
+    "both": (b"Content-Length: 6\r\nTransfer-Encoding: chunked\r\n", b"0\r\n\r\n" + SMUGGLED),
+    "two lengths": (b"Content-Length: 3\r\nContent-Length: 5\r\n", b"abcde"),
+    "signed length": (b"Content-Length: +3\r\n", b"abc"),
+    "length with _": (b"Content-Length: 0_3\r\n", b"abc"),
+    "unknown coding": (b"Transfer-Encoding: xchunked\r\n", SMUGGLED),
+    "two codings": (b"Transfer-Encoding: gzip, chunked\r\n", b"3\r\nabc\r\n0\r\n\r\n"),
+    "no size": (b"Transfer-Encoding: chunked\r\n", b"zz\r\nabc\r\n0\r\n\r\n" + SMUGGLED),
+    "negative size": (b"Transfer-Encoding: chunked\r\n", b"-3\r\nabc\r\n0\r\n\r\n" + SMUGGLED),
+    "size with 0x": (b"Transfer-Encoding: chunked\r\n", b"0x3\r\nabc\r\n0\r\n\r\n" + SMUGGLED),
+    "size with _": (b"Transfer-Encoding: chunked\r\n", b"0_3\r\nabc\r\n0\r\n\r\n" + SMUGGLED),
+    "wrong size": (b"Transfer-Encoding: chunked\r\n", b"2\r\nabc\r\n0\r\n\r\n" + SMUGGLED),
+    "endless size": (b"Transfer-Encoding: chunked\r\n", b"3;" + b"x" * 9000 + b"\r\nabc\r\n0\r\n\r\n" + SMUGGLED),
+}
+
+
+def sent_raw(settings: Settings, path: str, head: bytes, body: bytes) -> bytes:
+    """Return all that is answered to a PUT of `path` with these lines of head, this body and what follows it."""
+    auth = f"Authorization: {signed('s3')['Authorization']}\r\n".encode()
+    request = b"PUT %b HTTP/1.1\r\nHost: localhost\r\n%b%b\r\n%b" % (path.encode(), auth, head, body)
+    with socket.create_connection(("127.0.0.1", settings.port), timeout=30) as connection:
+        connection.sendall(request)
+        connection.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+def test_a_body_whose_end_is_in_doubt_is_400_and_hides_no_request(mock_settings: Settings, s3: Any) -> None:
+    s3.create_bucket(Bucket="framing")
+    for name, (head, body) in FRAMES.items():
+        answer = sent_raw(mock_settings, "/framing/k", head, body)
+        assert answer.startswith(b"HTTP/1.1 400 "), name
+        assert answer.count(b"HTTP/1.1 ") == 1, name
+    assert "Contents" not in s3.list_objects_v2(Bucket="framing")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"3\r\nabc\r\n0\r\n\r\n",
+        b"1;a=b\r\na\r\n002\r\nbc\r\n0\r\nX-Sum: 1\r\nY: 2\r\n\r\n",
+        b"3 \r\nabc\r\n0\r\n\r\n",
+    ],
+)
+def test_chunks_with_extensions_and_trailing_headers_are_read(
+    mock_settings: Settings, bucket: str, s3: Any, body: bytes
+) -> None:
+    again = SMUGGLED.replace(b"/framing/smuggled", f"/{bucket}/next".encode())
+    answer = sent_raw(mock_settings, f"/{bucket}/chunked", b"Transfer-Encoding: chunked\r\n", body + again)
+    assert answer.count(b"HTTP/1.1 200 ") == 2, "what follows the last chunk is the next request"
+    assert s3.get_object(Bucket=bucket, Key="chunked")["Body"].read() == b"abc"
+
+
 def test_a_body_that_is_too_large_is_413(mock_settings: Settings) -> None:
     headers = signed("glue") | {"X-Amz-Target": TARGETS["glue"], "Content-Type": "application/x-amz-json-1.1"}
     with socket.create_connection(("127.0.0.1", mock_settings.port), timeout=60) as connection:
