@@ -32,7 +32,7 @@ from recognisers import read_lab
 from torch import Tensor
 
 from etholake.dataset.labelled import LabelledVideo, TrainingData, whole_spans
-from etholake.dataset.pose_tracks import MODEL_FPS
+from etholake.dataset.resampling import MODEL_FPS
 from etholake.dataset.split import Split
 from etholake.dataset.windows import MouseTracks, Tracks
 from etholake.events import metric

@@ -34,7 +34,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from etholake.contract import ACTIONS
 from etholake.dataset.labelled import TrainingData
-from etholake.dataset.pose_tracks import MODEL_FPS, PoseTracks
+from etholake.dataset.pose_tracks import PoseTracks
+from etholake.dataset.resampling import MODEL_FPS
 from etholake.dataset.split import Span, Split
 from etholake.dataset.video_meta import VideoMeta
 from etholake.dataset.windows import Window

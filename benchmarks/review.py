@@ -34,7 +34,8 @@ from dashboards import browser
 from etholake import aws, local_server
 from etholake.contract import arrow_schema
 from etholake.curate.parquet import RowGroups
-from etholake.lake import Lake, generation_prefix, new_generation
+from etholake.generations import generation_prefix, new_generation
+from etholake.lake import Lake
 from etholake.settings import Settings, replace_port
 from etholake.stages.reports import video as video_page
 from etholake.stages.review.library import COLUMNS, VideoLibrary

@@ -27,7 +27,8 @@ from figures import Figure, options, show
 from etholake.contract import RAW_ZONE, TABLES, raw_key
 from etholake.curate.rawzone import RawListing, RawObject, list_raw, read_metadata
 from etholake.digest import fingerprint
-from etholake.lake import POINTER, Lake, folder
+from etholake.generations import POINTER, folder
+from etholake.lake import Lake
 from etholake.stages.lake.ingest.zone import RawZoneBucket
 
 ROOT = Path(__file__).resolve().parents[1]

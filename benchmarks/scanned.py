@@ -33,8 +33,9 @@ import pyarrow.parquet as pq
 from figures import Figure, options, show
 
 from etholake import aws, local_server, settings
+from etholake.catalog import table_input
 from etholake.contract import JUMP_CM, JUMP_SPEED, TABLES, glue_columns
-from etholake.lake import Lake, table_input
+from etholake.lake import Lake
 from etholake.settings import Settings
 from etholake.simulate import simulate
 from etholake.stages.cloud import deploy

@@ -15,91 +15,35 @@ be rebuilt from the pointers (`Lake.register`). Athena ignores names that begin 
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import io
 import json
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import quote, unquote
 
-from etholake.contract import CURATED_ZONE, TABLES, arrow_schema, glue_columns
+from etholake.catalog import Catalog
+from etholake.contract import CURATED_ZONE, TABLES, arrow_schema
 from etholake.errors import AwsError, ContractError
+from etholake.generations import (
+    DROPPED,
+    EMPTY,
+    POINTER,
+    folder,
+    generation_prefix,
+    marks_partition,
+    new_generation,
+    partitions_of_keys,
+)
 from etholake.objects import delete_objects, list_objects, read_object, store_time
-from etholake.storage import split_uri
 
-__all__ = [
-    "Lake",
-    "LostRaceError",
-    "folder",
-    "generation_prefix",
-    "identity",
-    "new_generation",
-    "partition_input",
-    "table_input",
-]
+__all__ = ["MAX_RETENTION", "Lake", "LostRaceError"]
 
-POINTER = "_CURRENT"
-DROPPED = "_DROPPED"  # left where a partition was removed: since when its files wait for the vacuum
 # Superseded generations are remembered in the pointer for so long; `vacuum` keeps nothing for longer.
 MAX_RETENTION = dt.timedelta(days=30)
 COPY_THREADS = 16
 ROW_GROUP = 4 * 1024  # rows of a small table: one lab's are found without reading all
-_PARQUET = {
-    "InputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
-    "OutputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
-    "SerdeInfo": {"SerializationLibrary": "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"},
-}
-_EMPTY = f"{CURATED_ZONE}/_empty/"  # where a table that has no generation yet points to
-
-
-def folder(table: str, partition: Mapping[str, str] | None = None) -> str:
-    """Return the key prefix (ends with '/') of a table or of one partition; values in the contract's key order."""
-    keys = TABLES[table].partitions
-    values = dict(partition or {})
-    if set(values) != set(keys):
-        raise ContractError(f"Partition of {table} must name {list(keys)}, but got {sorted(values)}.")
-    return f"{CURATED_ZONE}/{table}/" + "".join(f"{key}={quote(values[key], safe=' ')}/" for key in keys)
-
-
-def new_generation(fingerprint: str) -> str:
-    """Return a new name for one attempt's generation, made from `fingerprint` (of inputs, code, settings)."""
-    return f"gen-{fingerprint}-{uuid.uuid4().hex[:8]}"
-
-
-def identity(pointer: Mapping[str, Any] | None) -> str | None:
-    """Return the fingerprint of a committed state's inputs: equal for equal states. None for None."""
-    return None if pointer is None else str(pointer.get("fingerprint") or pointer["generation"])
-
-
-def generation_prefix(table: str, partition: Mapping[str, str] | None, generation: str) -> str:
-    """Return the key prefix (ends with '/') of one generation."""
-    return f"{folder(table, partition)}{generation}/"
-
-
-def table_input(bucket: str, table: str, location: str) -> dict[str, Any]:
-    """Return the `TableInput` of a contract table. Pure."""
-    spec = TABLES[table]
-    return {
-        "Name": table,
-        "Description": f"one row per {spec.grain}",
-        "TableType": "EXTERNAL_TABLE",
-        "Parameters": {"classification": "parquet", "EXTERNAL": "TRUE"},
-        "PartitionKeys": [{"Name": key, "Type": "string"} for key in spec.partitions],
-        "StorageDescriptor": {"Columns": glue_columns(spec), "Location": f"s3://{bucket}/{location}", **_PARQUET},
-    }
-
-
-def partition_input(bucket: str, table: str, partition: Mapping[str, str], location: str) -> dict[str, Any]:
-    """Return the `PartitionInput` of one partition of a contract table. Pure."""
-    spec = TABLES[table]
-    return {
-        "Values": [partition[key] for key in spec.partitions],
-        "StorageDescriptor": {"Columns": glue_columns(spec), "Location": f"s3://{bucket}/{location}", **_PARQUET},
-    }
 
 
 class LostRaceError(AwsError):
@@ -125,6 +69,11 @@ class Lake:
     bucket: str
     database: str
 
+    @property
+    def catalog(self) -> Catalog:
+        """The catalog's database of the curated zone."""
+        return Catalog(self.glue, self.bucket, self.database)
+
     def current(self, table: str, partition: Mapping[str, str] | None = None) -> dict[str, Any] | None:
         """Return the committed state: `generation`, `fingerprint`, `report`, `superseded`, `etag`, `modified`.
 
@@ -141,7 +90,7 @@ class Lake:
 
     def partitions(self, table: str) -> list[dict[str, str]]:
         """Return the committed partitions, sorted; ``[{}]`` for an unpartitioned table, [] if nothing is there."""
-        return _partitions(table, self._keys(f"{CURATED_ZONE}/{table}/"))
+        return partitions_of_keys(table, self._keys(f"{CURATED_ZONE}/{table}/"))
 
     def current_files(self, table: str, partition: Mapping[str, str] | None = None) -> list[str]:
         """Return the ``s3://`` URIs of the Parquet files of the committed state, sorted; [] if there is none."""
@@ -186,17 +135,14 @@ class Lake:
 
         Returns the number of committed partitions per table (0 or 1 where unpartitioned).
         """
-        pages = self.glue.get_paginator("get_tables").paginate(DatabaseName=self.database)
-        registered = {table["Name"]: table for page in pages for table in page["TableList"]}
+        registered = self.catalog.tables()
         counts = {}
         for name, committed in self._all_partitions().items():
             partitioned = bool(TABLES[name].partitions)
-            location = f"{CURATED_ZONE}/{name}/" if partitioned else _EMPTY
+            location = f"{CURATED_ZONE}/{name}/" if partitioned else EMPTY
             if committed and not partitioned:
                 location = self._current_prefix(name, {})
-            request = table_input(self.bucket, name, location)
-            if not _holds(registered.get(name), request):
-                self._put_table(request, exists=name in registered)
+            self.catalog.register_table(name, location, registered.get(name))
             if committed and partitioned:
                 self._register_partitions(name, committed)
             counts[name] = len(committed)
@@ -204,22 +150,20 @@ class Lake:
 
     def _register_partitions(self, table: str, committed: Iterable[Mapping[str, str]]) -> None:
         """Make the catalog say what the pointers of these partitions say."""
-        pages = self.glue.get_paginator("get_partitions").paginate(DatabaseName=self.database, TableName=table)
-        registered = {tuple(item["Values"]): item for page in pages for item in page["Partitions"]}
+        registered = self.catalog.partitions(table)
         for partition in committed:
+            values = tuple(partition[key] for key in TABLES[table].partitions)
             location = self._current_prefix(table, partition)
-            request = partition_input(self.bucket, table, partition, location)
-            if not _holds(registered.get(tuple(request["Values"])), request):
-                self._put_partition(table, partition, location)
+            self.catalog.register_partition(table, partition, location, registered.get(values))
 
     def _all_partitions(self) -> dict[str, list[dict[str, str]]]:
         """Return `partitions` of every table of the contract, from one listing."""
         keys: dict[str, list[str]] = {name: [] for name in TABLES}
         for key in self._keys(f"{CURATED_ZONE}/"):
             table = key.removeprefix(f"{CURATED_ZONE}/").partition("/")[0]
-            if table in keys and key.endswith(_mark(table)):
+            if table in keys and marks_partition(table, key):
                 keys[table].append(key)
-        return {name: _partitions(name, marks) for name, marks in keys.items()}
+        return {name: partitions_of_keys(name, marks) for name, marks in keys.items()}
 
     def commit(
         self,
@@ -276,10 +220,7 @@ class Lake:
         pointer = self.current(table, partition)
         while pointer is not None:
             prefix = generation_prefix(table, partition, pointer["generation"])
-            if partition:
-                self._put_partition(table, partition, prefix)
-            else:
-                self._put_table(table_input(self.bucket, table, prefix))
+            self.catalog.point(table, partition, prefix)
             before, pointer = pointer, self.current(table, partition)
             if pointer is None or pointer["etag"] == before["etag"]:
                 return
@@ -334,7 +275,7 @@ class Lake:
         sink = io.BytesIO()
         pq.write_table(rows.cast(arrow_schema(table)), sink, compression="zstd")
         where = folder(table, partition)
-        self._put_partition(table, partition, where)  # before the rows: none of them is ever out of sight
+        self.catalog.point(table, partition, where)  # before the rows: none of them is ever out of sight
         try:
             self.s3.put_object(
                 Bucket=self.bucket, Key=f"{where}{name}.parquet", Body=sink.getvalue(), IfNoneMatch="*"
@@ -371,9 +312,7 @@ class Lake:
 
     def drop_partition(self, table: str, partition: Mapping[str, str]) -> None:
         """Remove a partition (its lab has left the raw zone) from the catalog; its files go with the vacuum."""
-        with contextlib.suppress(self.glue.exceptions.EntityNotFoundException):
-            values = [partition[key] for key in TABLES[table].partitions]
-            self.glue.delete_partition(DatabaseName=self.database, TableName=table, PartitionValues=values)
+        self.catalog.drop_partition(table, partition)
         where = folder(table, partition)
         self.s3.put_object(Bucket=self.bucket, Key=where + DROPPED, Body=b"{}")
         self.s3.delete_object(Bucket=self.bucket, Key=where + POINTER)
@@ -381,14 +320,7 @@ class Lake:
     def referenced(self, table: str) -> set[str]:
         """Return the prefixes of the generations that a pointer or the catalog names."""
         prefixes = {self._current_prefix(table, partition) for partition in self.partitions(table)}
-        where = {"DatabaseName": self.database}
-        with contextlib.suppress(self.glue.exceptions.EntityNotFoundException):
-            locations = [self.glue.get_table(**where, Name=table)["Table"]["StorageDescriptor"]["Location"]]
-            if TABLES[table].partitions:
-                for page in self.glue.get_paginator("get_partitions").paginate(**where, TableName=table):
-                    locations += [p["StorageDescriptor"]["Location"] for p in page["Partitions"]]
-            prefixes |= {split_uri(location)[1] for location in locations}
-        return prefixes
+        return prefixes | self.catalog.locations(table)
 
     def objects(self, prefix: str) -> Iterable[dict[str, Any]]:
         """Return `Key`, `Size`, `LastModified`, `ETag` of every object below a prefix."""
@@ -401,67 +333,11 @@ class Lake:
         if TABLES[table].log:
             return folder(table, partition)
         pointer = self.current(table, partition)
-        return generation_prefix(table, partition, pointer["generation"]) if pointer else _EMPTY
-
-    def _put_table(self, request: dict[str, Any], *, exists: bool = True) -> None:
-        """Write a table to the catalog; `exists` is what the caller believes: it decides what is tried first."""
-        where = {"DatabaseName": self.database, "TableInput": request}
-        if not exists:
-            with contextlib.suppress(self.glue.exceptions.AlreadyExistsException):  # another writer was faster
-                self.glue.create_table(**where)
-                return
-        try:
-            self.glue.update_table(**where)
-        except self.glue.exceptions.EntityNotFoundException:
-            self.glue.create_table(**where)
-
-    def _put_partition(self, table: str, partition: Mapping[str, str], location: str) -> None:
-        where = {"DatabaseName": self.database, "TableName": table}
-        request = partition_input(self.bucket, table, partition, location)
-        try:
-            self.glue.update_partition(**where, PartitionValueList=request["Values"], PartitionInput=request)
-        except self.glue.exceptions.EntityNotFoundException:
-            try:
-                self.glue.create_partition(**where, PartitionInput=request)
-            except self.glue.exceptions.AlreadyExistsException:  # another writer was faster
-                self.glue.update_partition(**where, PartitionValueList=request["Values"], PartitionInput=request)
+        return generation_prefix(table, partition, pointer["generation"]) if pointer else EMPTY
 
     def delete(self, keys: list[str]) -> None:
         """Delete objects. Raises AwsError that names the keys which S3 refused."""
         delete_objects(self.s3, self.bucket, keys)
-
-
-def _mark(table: str) -> str:
-    """Return how the keys end that show a partition of the table to be there."""
-    return ".parquet" if TABLES[table].log else f"/{POINTER}"
-
-
-def _partitions(table: str, keys: Iterable[str]) -> list[dict[str, str]]:
-    """Return the committed partitions among the keys of a table, sorted."""
-    prefix = f"{CURATED_ZONE}/{table}/"
-    folders = {key[len(prefix) :].rpartition("/")[0] for key in keys if key.endswith(_mark(table))}
-    partitions = []
-    for parts in folders:
-        pairs = (part.partition("=") for part in parts.split("/") if part)
-        partitions.append({name: unquote(value) for name, _, value in pairs})
-    return sorted(partitions, key=lambda p: tuple(p.values()))
-
-
-def _holds(registered: Any, request: Any) -> bool:
-    """Return whether an entry of the catalog says all that `request` would make it say.
-
-    The catalog adds fields of its own, like times and defaults, but no parameters.
-    """
-    if isinstance(request, Mapping):
-        if not isinstance(registered, Mapping):
-            return False
-        return all(
-            registered.get(name) == value if name == "Parameters" else _holds(registered.get(name), value)
-            for name, value in request.items()
-        )
-    if isinstance(request, list) and isinstance(registered, list) and len(request) == len(registered):
-        return all(map(_holds, registered, request))
-    return bool(registered == request)
 
 
 def _superseded(before: Mapping[str, Any] | None, now: dt.datetime) -> dict[str, str]:

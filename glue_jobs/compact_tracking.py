@@ -22,7 +22,8 @@ from etholake.curate import file_reports as reporting
 from etholake.curate.compact import Merge, merge_files, plan_merges
 from etholake.curate.work import SUMMARY, TRACKING
 from etholake.errors import ContractError, EtholakeError
-from etholake.lake import Lake, LostRaceError, generation_prefix, new_generation
+from etholake.generations import generation_prefix, new_generation
+from etholake.lake import Lake, LostRaceError
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,8 @@ from etholake.curate.units import Unit, balance, inputs_fingerprint
 from etholake.curate.work import ANNOTATIONS, BEHAVIOR, TRACKING, curate_annotation_unit
 from etholake.digest import fingerprint
 from etholake.errors import DataError, SettingsError
-from etholake.lake import Lake, generation_prefix, identity, new_generation
+from etholake.generations import generation_prefix, identity, new_generation
+from etholake.lake import Lake
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,8 @@ from etholake.curate.units import Unit, balance, file_digests, reusable, units, 
 from etholake.curate.work import SUMMARY, TRACKING, curate_tracking_unit
 from etholake.digest import fingerprint
 from etholake.errors import DataError, EtholakeError
-from etholake.lake import Lake, LostRaceError, generation_prefix, identity, new_generation
+from etholake.generations import generation_prefix, identity, new_generation
+from etholake.lake import Lake, LostRaceError
 
 TASKS_PER_CORE = 4  # so that a core that is done early finds more to do
 

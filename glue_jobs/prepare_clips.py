@@ -31,7 +31,8 @@ from etholake.curate.rawzone import list_raw, read_metadata, videos_by_lab
 from etholake.curate.work import ANNOTATIONS, TRACKING
 from etholake.digest import fingerprint
 from etholake.errors import AwsError, DataError
-from etholake.lake import Lake, generation_prefix, identity
+from etholake.generations import generation_prefix, identity
+from etholake.lake import Lake
 from etholake.video.facts import compare_cameras
 from etholake.video.index import clip_rows
 from etholake.video.recipe import ClipRecipe, check_set_name

@@ -83,7 +83,8 @@ def train(
     from etholake.dataset.split import choose, joined
     from etholake.dataset.values import tasks_of
     from etholake.training import parallel
-    from etholake.training.cross import CrossValidationPlan, fit_folds
+    from etholake.training.cross import fit_folds
+    from etholake.training.cross_plan import CrossValidationPlan
     from etholake.training.finetune import joined_part_map
     from etholake.training.fit import annotated, fit
 

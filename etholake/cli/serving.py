@@ -59,7 +59,7 @@ def add(verb: AddVerb) -> None:
         "--metrics",
         type=Path,
         metavar="FOLDER",
-        help="with --video: tables of way, speed and time, Parquet and xlsx",
+        help="with --video: tables of distance, speed and time, Parquet and xlsx",
     )
     sub.add_argument("--sheet", type=Path, metavar="PNG", help="with --video: a picture of every predicted bout")
     add_videos(sub, "default: all of test, the held-out ones of train")

@@ -61,7 +61,7 @@ def add(verb: AddVerb) -> None:
     add_run(sub, "predictions of this run (default: annotation)")
     sub.add_argument("--speed", type=int, metavar="N", help="show every N-th frame")
     sub.add_argument("--only-bouts", action="store_true", help="leave out frames without an event")
-    sub = verb("metrics", _metrics, "Write way, speed and time of each behavior, as Parquet and xlsx.")
+    sub = verb("metrics", _metrics, "Write distance, speed and time of each behavior, as Parquet and xlsx.")
     sub.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder for the tables")
     add_videos(sub, "default: all that have events")
     add_run(sub, "predictions of this run (default: annotation)")

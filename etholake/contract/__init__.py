@@ -32,7 +32,7 @@ from etholake.contract.raw_layout import (
 from etholake.contract.rules import KINDS, RULES, Rule, parse_limits
 from etholake.contract.tables import TABLES, Column, Table
 from etholake.contract.types import arrow_schema, arrow_type, glue_columns
-from etholake.contract.values import action_name, number, whole_number
+from etholake.contract.values import action_name, number, number_of, whole_number, whole_number_of
 from etholake.contract.vocabulary import (
     ACTIONS,
     BODY_PARTS,
@@ -105,6 +105,7 @@ __all__ = [
     "guess_part",
     "guess_parts",
     "number",
+    "number_of",
     "parse_limits",
     "raw_boxes_key",
     "raw_key",
@@ -112,4 +113,5 @@ __all__ = [
     "unified_part_sources",
     "video_and_camera",
     "whole_number",
+    "whole_number_of",
 ]

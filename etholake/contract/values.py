@@ -11,9 +11,10 @@ import math
 import re
 import unicodedata
 
-__all__ = ["action_name", "number", "whole_number"]
+__all__ = ["action_name", "number", "number_of", "whole_number", "whole_number_of"]
 
 MAX_WHOLE = 2**63 - 1  # the contract's bigint
+_LARGEST = 1e300  # a larger number is no measure
 _WHOLE = re.compile(r"[+-]?[0-9]+(?:\.0*)?")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _QUOTES = "'\"`“”‘’"
@@ -39,6 +40,25 @@ def number(text: str) -> float | None:
         return None
     value = float(text)
     return value if math.isfinite(value) else None
+
+
+def whole_number_of(value: object) -> int | None:
+    """Return the whole number of a cell of csv, JSON or Parquet, exactly, or None: 1.5 is not 1, True is none."""
+    if isinstance(value, str):
+        return whole_number(value)
+    if isinstance(value, float):
+        return int(value) if value.is_integer() and abs(value) < 2**53 else None
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    return value if is_whole and abs(value) <= MAX_WHOLE else None  # type: ignore[return-value, arg-type]
+
+
+def number_of(value: object) -> float | None:
+    """Return the finite number of a cell of csv, JSON or Parquet, or None; True is none."""
+    if isinstance(value, str):
+        return number(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or abs(value) > _LARGEST:
+        return None
+    return float(value) if math.isfinite(value) else None
 
 
 def action_name(text: str) -> str:

@@ -9,11 +9,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import pyarrow.dataset as ds
-
 from etholake.contract import CLIP_ZONE
 from etholake.errors import ContractError, DataError
-from etholake.lake import POINTER
+from etholake.generations import POINTER
 from etholake.video.recipe import ClipRecipe
 from etholake.video.stored_clips import Shard, StoredClips, StoredWindow, Subject
 from etholake.video.windows import ClipWindow
@@ -39,6 +37,8 @@ def load_clips(folders: Mapping[str, Path], wanted: Collection[int]) -> dict[int
         if len(missing) == 1:
             raise ContractError(f"Clips need the channels {CLIPS} and {CLIP_INDEX}; missing: {missing[0]}.")
         return {}
+    import pyarrow.dataset as ds
+
     rows: dict[int, list[dict[str, Any]]] = defaultdict(list)
     recipes: dict[str, dict[str, Any]] = {}
     for pointer in sorted(folders[CLIP_INDEX].rglob(POINTER)):

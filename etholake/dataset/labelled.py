@@ -17,7 +17,6 @@ from urllib.parse import unquote
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.dataset as ds
 
 from etholake import logs
 from etholake.contract import ACTIONS, unified_part_sources
@@ -30,7 +29,7 @@ from etholake.dataset.video_meta import VideoMeta
 from etholake.digest import file_digest, fingerprint
 from etholake.errors import ContractError, DataError, UsageError
 from etholake.events.types import Event
-from etholake.lake import POINTER, identity
+from etholake.generations import POINTER, identity
 
 __all__ = [
     "CHANNELS",
@@ -302,6 +301,8 @@ def _files(folder: Path) -> list[tuple[str, dict[str, str]]]:
 
 
 def _rows(folder: Path) -> Iterator[dict[str, Any]]:
+    import pyarrow.dataset as ds  # it imports pandas, which the stages that only start a training never need
+
     for file, values in _files(folder):
         for row in ds.dataset(file).to_table().to_pylist():
             yield row | values
@@ -333,6 +334,8 @@ def _sort_key(event: Event) -> tuple[int, int, int, int, str]:
 
 def _tracks(folder: Path, wanted: set[int]) -> Iterator[tuple[int, Any]]:
     """Yield (video, its curated rows), with one video in memory at a time."""
+    import pyarrow.dataset as ds
+
     columns = ["video_frame", "mouse_id", "bodypart", "x", "y", "x_cm", "y_cm", "is_imputed", "z"]
     by_lab: dict[str, list[str]] = defaultdict(list)
     for file, values in _files(folder):

@@ -6,7 +6,7 @@ Shape letters: T frames at 30 Hz, M animals, K unified body parts (`contract.UNI
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,15 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from etholake.contract import (
-    BODY_PARTS,
-    HEADPIECE_PARTS,
-    MIN_FPS,
-    RULES,
-    UNIFIED_PART_SOURCES,
-    UNIFIED_PARTS,
-    guess_parts,
-)
+from etholake.contract import MIN_FPS, RULES, UNIFIED_PART_SOURCES, UNIFIED_PARTS
+from etholake.dataset.measured_points import MeasuredPoints
+from etholake.dataset.part_sources import PartSources, choose_own_parts, with_guesses
+from etholake.dataset.resampling import MODEL_FPS, at_model_rate
 from etholake.dataset.video_meta import Triplet, VideoMeta
 from etholake.errors import DataError
 
@@ -32,21 +27,13 @@ if TYPE_CHECKING:
     from etholake.curate.tracking import CuratedTracking
     from etholake.video.stored_clips import FrameSource
 
-__all__ = [
-    "MODEL_FPS", "PartSources", "PoseTracks", "chosen_source", "read_mapped",
-]  # fmt: skip
+__all__ = ["PoseTracks", "read_mapped"]
 
-MODEL_FPS = 30.0  # every video is resampled to this rate, so that a window is a time
-MAX_OWN_PARTS = 8  # of a lab's own points beside the unified parts: they are memory and features
-MAX_BRIDGE_S = 1.0  # a point is interpolated between measured ones that are at most this far apart
 NOMINAL_BODY_CM = 8.0  # nose to tail base of a mouse; the scale of a video that has no px/cm
 TRAINED_FPS = 10.0  # training lowers the rate to a third at most (`config.Augmentation.lower_rate`)
-STRAY_GAP_S, STRAY_FRACTION = 600.0, 0.01  # rows so far from all others, and so few, are wrong frame numbers
-MAX_HOURS = 24.0  # longer than this, a lone wrong frame number is likelier than a video
 
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
-PartSources = Mapping[str, tuple[str, ...]]  # unified part -> names of parts that are read for it, best first
 
 
 @dataclass(frozen=True)
@@ -56,7 +43,7 @@ class PoseTracks:
     Attributes
     ----------
     xy_TMK2
-        float32, cm from the arena centre; NaN where a part is missing for longer than `MAX_BRIDGE_S`.
+        float32, cm from the arena centre; NaN where a part is missing for longer than `resampling.MAX_BRIDGE_S`.
     observed_TMK
         True where the part was measured at the nearest video frame, False where it was interpolated.
     mouse_ids
@@ -125,9 +112,10 @@ class PoseTracks:
         A name that `sources` does not hold is guessed (`contract.guess_part`); a guess, and a name that says
         nothing, is a note. Points without a unified part become `own_parts`.
 
+        A column `z` (px) with a value makes the tracks three-dimensional.
+
         Raises DataError if there are no measured points, none of the parts is known, fps is below `MIN_FPS`, the
-        frames span more than `MAX_HOURS`, or no body length can be measured where it is needed. A column `z` (px)
-        with a value makes the tracks three-dimensional.
+        frames span more than `measured_points.MAX_HOURS`, or no body length can be measured where it is needed.
         """
         if meta.fps < MIN_FPS:
             raise DataError(
@@ -135,74 +123,35 @@ class PoseTracks:
                 f"motion at {MODEL_FPS:g} frames/s: at least {MIN_FPS:g} are needed. "
                 "Correct frames_per_second if it is wrong, else record faster."
             )
-        keep = np.flatnonzero(~table["is_imputed"].to_numpy().astype(bool))
-        if not keep.size:
-            raise DataError(f"Video {meta.video_id} has no measured points: nothing can be predicted for it.")
-        frame, mouse = (table[name].to_numpy()[keep] for name in ("video_frame", "mouse_id"))
-        part = table["bodypart"].combine_chunks().dictionary_encode()
-        code, names = part.indices.to_numpy()[keep], part.dictionary.to_pylist()
-        near = _without_strays(frame, meta.fps)
-        stray_notes: tuple[str, ...] = ()
-        if not near.all():
-            far = frame[~near]
-            stray_notes = (
-                f"{far.size} rows left out: their frames ({far.min()} to {far.max()}) lie more than "
-                f"{STRAY_GAP_S / 60:g} min from all others",
-            )
-            keep, frame, mouse, code = keep[near], frame[near], mouse[near], code[near]
-        hours = (int(frame.max()) - int(frame.min()) + 1) / meta.fps / 3600
-        if hours > MAX_HOURS:
-            raise DataError(
-                f"Video {meta.video_id}: the frames {frame.min()} to {frame.max()} at {meta.fps:g} frames/s "
-                f"would be {hours:.1f} h, more than {MAX_HOURS:g} h. Check video_frame and frames_per_second, "
-                "or cut the video."
-            )
-        sources, part_notes = _with_guesses(names, sources)
+        points = MeasuredPoints.from_curated(table, meta)
+        sources, part_notes = with_guesses(points.names, sources)
+        unified_sources = [sources[part] for part in UNIFIED_PARTS]
+        own_parts = choose_own_parts(points.count_by_name(), sources)
         in_cm = table["x_cm"].null_count < table.num_rows
-        x, y = (table[name].to_numpy() for name in (("x_cm", "y_cm") if in_cm else ("x", "y")))
-        rows = (frame, mouse, code, np.stack([x[keep], y[keep]], axis=1).astype(np.float32), names)
-        video = _dense(*rows, [sources[part] for part in UNIFIED_PARTS])
-        own_parts = _own_parts(code, names, sources)
-        own_xy = _dense(*rows, [(part,) for part in own_parts]).xy_TMK2
-        if np.isnan(video.xy_TMK2).all():
-            readable = "; ".join(f"{part} ({' or '.join(sources[part])})" for part in UNIFIED_PARTS)
-            raise DataError(
-                f"Video {meta.video_id} has none of the body parts that models read. It has "
-                f"{', '.join(sorted(names))}; readable are {readable}. Name yours with the setting part_map, for "
-                f"example {sorted(names)[0]}=nose, and train with it."
-            )
-        notes = part_notes + stray_notes
+        x, y = (table[name].to_numpy()[points.rows_N] for name in (("x_cm", "y_cm") if in_cm else ("x", "y")))
+        xy_N2 = np.stack([x, y], axis=1).astype(np.float32)
+        xy, own = points.dense(xy_N2, unified_sources), points.dense(xy_N2, [(part,) for part in own_parts])
+        if np.isnan(xy).all():
+            raise _no_readable_part(points.names, sources, meta)
+        notes = part_notes + points.notes
         if not in_cm:
-            centre, scale, note = _body_scale(video, meta.video_id)
-            video = replace(video, xy_TMK2=(video.xy_TMK2 - centre) / scale)
-            own_xy = (own_xy - centre) / scale
+            centre, scale, note = _body_scale(xy, meta.video_id)
+            xy, own = (xy - centre) / scale, (own - centre) / scale
             notes += (note,)
         if meta.fps < TRAINED_FPS:
-            slow = (
-                f"{meta.fps:g} frames/s: fewer than in training ({TRAINED_FPS:g}), predictions are less reliable"
+            notes += (
+                f"{meta.fps:g} frames/s: fewer than in training ({TRAINED_FPS:g}), predictions are less reliable",
             )
-            notes += (slow,)
-        xy, observed = _at_model_rate(video.xy_TMK2, meta.fps)
-        own, _ = _at_model_rate(own_xy, meta.fps)
         z_TMK = None
-        if (z := _depth(table, keep)) is not None:
-            per_cm = _depth_scale(meta) if in_cm else float(scale)
-            twice = (frame, mouse, code, np.stack([z, z], axis=1) / np.float32(per_cm), names)
-            depth = _dense(*twice, [sources[part] for part in UNIFIED_PARTS]).xy_TMK2
-            z_TMK = _at_model_rate(depth, meta.fps)[0][..., 0]
-        first, n_frames = video.first_frame, len(video.xy_TMK2)
+        if (z_N := _depth(table, points)) is not None:
+            z_N = z_N / np.float32(_depth_scale(meta) if in_cm else scale)
+            twice = points.dense(np.stack([z_N, z_N], axis=1), unified_sources)  # as if it were (x, y)
+            z_TMK = at_model_rate(twice, meta.fps)[0][..., 0]
+        xy_TMK2, observed_TMK = at_model_rate(xy, meta.fps)
         return cls(
-            meta,
-            xy,
-            observed,
-            video.mouse_ids,
-            first,
-            n_frames,
-            notes,
-            own_parts=own_parts,
-            own_TMJ2=own,
-            z_TMK=z_TMK,
-        )
+            meta, xy_TMK2, observed_TMK, points.mouse_ids, points.first_frame, len(xy), notes,
+            own_parts=own_parts, own_TMJ2=at_model_rate(own, meta.fps)[0], z_TMK=z_TMK,
+        )  # fmt: skip
 
     @classmethod
     def untracked(cls, meta: VideoMeta, mouse_ids: Sequence[int], n_frames: int) -> PoseTracks:
@@ -314,21 +263,21 @@ def _rejected(curated: CuratedTracking) -> str:
     return f"{counts.rows_quarantined:,} of {counts.rows_in:,} rows left out: {reasons}"
 
 
-@dataclass(frozen=True)
-class _VideoFrames:
-    """Unified tracks on the video's own frames; NaN where not measured."""
+def _no_readable_part(names: Sequence[str], sources: PartSources, meta: VideoMeta) -> DataError:
+    readable = "; ".join(f"{part} ({' or '.join(sources[part])})" for part in UNIFIED_PARTS)
+    return DataError(
+        f"Video {meta.video_id} has none of the body parts that models read. It has "
+        f"{', '.join(sorted(names))}; readable are {readable}. Name yours with the setting part_map, for "
+        f"example {sorted(names)[0]}=nose, and train with it."
+    )
 
-    xy_TMK2: Floats
-    mouse_ids: tuple[int, ...]
-    first_frame: int
 
-
-def _depth(table: pa.Table, keep: npt.NDArray[Any]) -> Floats | None:
-    """Return the column `z` of the kept rows in px, NaN where missing; None without a value."""
+def _depth(table: pa.Table, points: MeasuredPoints) -> Floats | None:
+    """Return the column `z` of the points [N] in px, NaN where missing; None without a value."""
     if "z" not in table.column_names or table["z"].null_count == table.num_rows:
         return None
-    z = table["z"].to_numpy().astype(np.float32)[keep]
-    return z if np.isfinite(z).any() else None
+    z_N: Floats = table["z"].to_numpy().astype(np.float32)[points.rows_N]
+    return z_N if np.isfinite(z_N).any() else None
 
 
 def _depth_scale(meta: VideoMeta) -> float:
@@ -340,89 +289,12 @@ def _depth_scale(meta: VideoMeta) -> float:
     return meta.pix_per_cm
 
 
-def _without_strays(frame: npt.NDArray[Any], fps: float) -> Bools:
-    """Return which rows [N] lie near the bulk: a lone wrong frame number must not cost hours of empty frames."""
-    frames, counts = np.unique(frame, return_counts=True)
-    block = np.concatenate([[0], np.cumsum(np.diff(frames) > STRAY_GAP_S * fps)])
-    rows = np.bincount(block, weights=counts)
-    kept = rows >= STRAY_FRACTION * rows.sum()
-    return kept[block[np.searchsorted(frames, frame)]]
-
-
-def _with_guesses(names: Sequence[str], sources: PartSources) -> tuple[PartSources, tuple[str, ...]]:
-    """Return the sources with guessed names last, and notes on guessed names and on others."""
-    readable = {name for part_names in sources.values() for name in part_names}
-    unknown = sorted(set(names) - readable - set(BODY_PARTS))
-    guesses = guess_parts(unknown, readable)
-    notes: tuple[str, ...] = ()
-    if guesses:
-        pairs = ", ".join(f"{name} as {part}" for name, part in guesses.items())
-        notes += (f"body parts read by a guess of their names: {pairs}; correct it with the setting part_map",)
-    if unread := [name for name in unknown if name not in guesses]:
-        notes += (
-            f"body parts that only trees read, by their own names: {', '.join(unread)}; map what a network should "
-            f"read with the setting part_map, for example {unread[0]}=body_center",
-        )
-    extended = dict(sources)
-    for name, part in guesses.items():
-        extended[part] = (*extended[part], name)
-    return extended, notes
-
-
-def _own_parts(code: npt.NDArray[Any], names: Sequence[str], sources: PartSources) -> tuple[str, ...]:
-    """Return the names that stand for no unified part, sorted; the `MAX_OWN_PARTS` with most points.
-
-    Parts of a headpiece are left out: they move with the head.
-    """
-    read = {name for part_names in sources.values() for name in part_names} | set(HEADPIECE_PARTS)
-    counts = dict(zip(names, np.bincount(code, minlength=len(names)).tolist(), strict=True))
-    own = [name for name in names if name not in read and counts[name]]
-    return tuple(sorted(sorted(own, key=lambda name: (-counts[name], name))[:MAX_OWN_PARTS]))
-
-
-def _dense(
-    frame: npt.NDArray[Any],
-    mouse: npt.NDArray[Any],
-    code: npt.NDArray[Any],
-    xy_N2: Floats,
-    names: Sequence[str],
-    sources: Sequence[Sequence[str]],
-) -> _VideoFrames:
-    """Turn rows of a lab's own parts into dense tracks of K parts, each read from the best of its `sources`.
-
-    `code` indexes `names`.
-    """
-    mice, row = np.unique(mouse, return_inverse=True)
-    first = int(frame.min())
-    cell = row * len(names) + code
-    counts = np.bincount(cell, minlength=len(mice) * len(names)).reshape(len(mice), len(names))
-    xy = np.full((int(frame.max()) - first + 1, len(mice), len(sources), 2), np.nan, dtype=np.float32)
-    for m in range(len(mice)):
-        for k, part_names in enumerate(sources):
-            source = chosen_source(part_names, dict(zip(names, counts[m], strict=True)))
-            if source is not None:
-                rows = np.flatnonzero(cell == m * len(names) + names.index(source))
-                xy[frame[rows] - first, m, k] = xy_N2[rows]
-    return _VideoFrames(xy, tuple(int(m) for m in mice), first)
-
-
-def chosen_source(sources: Sequence[str], measured: Mapping[str, int]) -> str | None:
-    """Return the source that is read for a unified part: the first with at least half as many points as the best.
-
-    There is one source per animal and video, because a change of source from frame to frame would look like
-    motion.
-    """
-    present = [source for source in sources if measured.get(source)]
-    most = max((measured[source] for source in present), default=0)
-    return next((source for source in present if 2 * measured[source] >= most), None)
-
-
-def _body_scale(video: _VideoFrames, video_id: int) -> tuple[Floats, np.float32, str]:
+def _body_scale(xy_TMK2: Floats, video_id: int) -> tuple[Floats, np.float32, str]:
     """Return centre, px/cm and a note for a video without px/cm.
 
     They make its median nose (or neck) to tail-base length `NOMINAL_BODY_CM`.
     """
-    nose, neck, tail = (video.xy_TMK2[:, :, UNIFIED_PARTS.index(p)] for p in ("nose", "neck", "tail_base"))
+    nose, neck, tail = (xy_TMK2[:, :, UNIFIED_PARTS.index(p)] for p in ("nose", "neck", "tail_base"))
     front = np.where(np.isnan(nose), neck, nose)
     length = np.linalg.norm(front - tail, axis=-1)
     if not np.isfinite(length).any():
@@ -433,33 +305,6 @@ def _body_scale(video: _VideoFrames, video_id: int) -> tuple[Floats, np.float32,
     scale = float(np.nanmedian(length)) / NOMINAL_BODY_CM
     if scale <= 0:
         raise DataError(f"Video {video_id} has no px/cm, and its mice have no length. Give pix_per_cm_approx.")
-    centre = np.nanmean(video.xy_TMK2, axis=(0, 1, 2))
+    centre = np.nanmean(xy_TMK2, axis=(0, 1, 2))
     note = f"no px/cm: scaled so that the median body is {NOMINAL_BODY_CM} cm long ({scale:.2f} px/cm)"
     return centre, np.float32(scale), note
-
-
-def _at_model_rate(xy_TMK2: Floats, fps: float) -> tuple[Floats, Bools]:
-    """Interpolate linearly to 30 frames a second, over gaps of at most `MAX_BRIDGE_S`."""
-    T, M, K, _ = xy_TMK2.shape
-    times = np.arange(max(1, int(np.floor((T - 1) * MODEL_FPS / fps + 1e-6)) + 1)) * (fps / MODEL_FPS)
-    out = np.full((len(times), M, K, 2), np.nan, dtype=np.float32)
-    observed = np.zeros((len(times), M, K), dtype=bool)
-    nearest = np.minimum(np.round(times).astype(int), T - 1)
-    bridge = MAX_BRIDGE_S * fps
-    for m in range(M):
-        for k in range(K):
-            track = xy_TMK2[:, m, k]
-            measured = np.flatnonzero(~np.isnan(track[:, 0]))
-            if not measured.size:
-                continue
-            position = np.searchsorted(measured, times)
-            before = measured[np.clip(position - 1, 0, len(measured) - 1)]
-            after = measured[np.clip(position, 0, len(measured) - 1)]
-            exact = after == times
-            near = exact | ((before <= times) & (after >= times) & (after - before <= bridge))
-            near |= np.abs(times - measured[-1]) < 1  # the last time may lie behind the last frame
-            for axis in range(2):
-                value = np.interp(times, measured, track[measured, axis])
-                out[:, m, k, axis] = np.where(near, value, np.nan)
-            observed[:, m, k] = ~np.isnan(track[nearest, 0])
-    return out, observed

@@ -7,6 +7,7 @@ tables, code and part map are those that it would use itself (`version`); else i
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from etholake.code_fingerprint import module_fingerprint
-from etholake.contract import UNIFIED_PARTS, unified_part_sources
-from etholake.dataset import pose_tracks as made_by
+from etholake.contract import UNIFIED_PARTS, part_names, unified_part_sources
+from etholake.dataset import measured_points, part_sources, pose_tracks, resampling
 from etholake.dataset.pose_tracks import PoseTracks, read_mapped
 from etholake.dataset.video_meta import VideoMeta
 from etholake.digest import fingerprint
@@ -23,6 +24,7 @@ from etholake.digest import fingerprint
 __all__ = ["INDEX", "Store", "load", "save", "version"]
 
 INDEX = "features.json"
+MAKERS = (part_names, measured_points, part_sources, pose_tracks, resampling)  # they decide what tracks hold
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,8 @@ class Store:
 
 
 def version(tables: str, part_map: str) -> str:
-    """Return a digest of the tables' fingerprint, the part map, and the code that makes a clip."""
-    code = module_fingerprint(Path(made_by.__file__).read_bytes(), "etholake/dataset/pose_tracks.py")
+    """Return a digest of the tables' fingerprint, the part map, and the code that makes tracks of the tables."""
+    code = [module_fingerprint(inspect.getsource(module).encode(), module.__name__) for module in MAKERS]
     return fingerprint(code, tables, UNIFIED_PARTS, sorted(unified_part_sources(part_map).items()))
 
 

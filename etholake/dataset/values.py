@@ -16,7 +16,6 @@ Shape letters: T frames.
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -28,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from etholake.contract import ANIMAL_ARRAYS, MAX_MICE, MOUSE_ATTRIBUTES, number, whole_number
+from etholake.csv_rows import open_rows
 from etholake.errors import DataError, UsageError, raise_collected, suggestion
 
 __all__ = [
@@ -185,12 +185,8 @@ def read_values(path: Path) -> dict[int, tuple[Value, ...]]:
     Raises DataError, with all problems at once, for a file that cannot be read, lacks a column, has another one,
     or has a row that is wrong or contradicts another.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream)
-            rows, columns = list(reader), [name or "" for name in reader.fieldnames or ()]
-    except (OSError, UnicodeDecodeError, csv.Error) as err:
-        raise DataError(f"{path}: cannot be read: {err}.") from err
+    with open_rows(path, "values") as opened:
+        rows, columns = list(opened), opened.columns
     missing = [name for name in NEEDED if name not in columns]
     unknown = [name for name in columns if name not in (*NEEDED, *OPTIONAL)]
     if missing or unknown:

@@ -8,14 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from etholake.contract import number as read_number
-from etholake.contract import whole_number
+from etholake.contract import number_of, whole_number_of
 from etholake.curate.behaviors import parse_items, parse_list
 from etholake.errors import DataError, raise_collected
 
 __all__ = ["Triplet", "VideoMeta"]
-
-LARGEST = 1e300  # a larger number is no measure of a video
 
 Triplet = tuple[int, int, str]  # agent, target, action
 
@@ -28,13 +25,9 @@ def _number(row: Mapping[str, Any], name: str) -> float | None:
     value = row.get(name)
     if value is None or (isinstance(value, str) and value.strip().lower() in ("", "nan")):
         return None
-    number: float | None = None
-    if isinstance(value, str):
-        number = read_number(value)
-    elif isinstance(value, (int, float)) and not isinstance(value, bool):
-        number = float(value) if abs(value) < LARGEST else None
-        if isinstance(value, float) and not np.isfinite(value):
-            return None
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    number = number_of(value)
     if number is None:
         raise DataError(f"{name} must be a number or left out, but got {str(value)[:80]!r}.")
     return number
@@ -42,16 +35,9 @@ def _number(row: Mapping[str, Any], name: str) -> float | None:
 
 def _whole_number(row: Mapping[str, Any], name: str) -> int:
     """Return a whole number of 64 bits. Raises DataError for anything else: 1.5 is not video 1."""
-    value = row[name]
-    number: int | None = None
-    if isinstance(value, str):
-        number = whole_number(value)
-    elif isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63:
-        number = value
-    elif isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        number = int(value)
+    number = whole_number_of(row[name])
     if number is None:
-        raise DataError(f"{name} must be a whole number of at most 64 bits, but got {str(value)[:80]!r}.")
+        raise DataError(f"{name} must be a whole number of at most 64 bits, but got {str(row[name])[:80]!r}.")
     return number
 
 

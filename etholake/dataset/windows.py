@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from etholake.dataset.clip_batch import ClipBatch
-from etholake.dataset.pose_tracks import MODEL_FPS, PoseTracks
+from etholake.dataset.pose_tracks import PoseTracks
+from etholake.dataset.resampling import MODEL_FPS
 
 __all__ = ["AGENT", "TARGET", "MouseTracks", "Tracks", "Window", "gather", "gather_by_mouse"]
 

@@ -11,11 +11,12 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
 from etholake.contract import SELF, SUBMISSION_COLUMNS, action_name, whole_number
+from etholake.csv_rows import open_rows
 from etholake.errors import DataError, raise_collected
 from etholake.events.types import Event
 
@@ -23,7 +24,11 @@ __all__ = ["read_as_official", "read_csv", "write_csv"]
 
 _MOUSE = re.compile(r"mouse([1-9]\d*)")
 _SHOWN = 10  # problems listed in full
-Rows = Iterator[Mapping[str, str | None]]
+# A column with one 7.0 has floats only, of which the official scorer can make no range of frames.
+_FRAME = re.compile(r"[+-]?[0-9]+")
+_MAX_FRAME = 2**31 - 1  # the contract's int
+Row = Mapping[str, str]
+Rows = Iterable[Row]
 T = TypeVar("T")
 
 
@@ -82,17 +87,8 @@ def read_as_official(path: Path) -> tuple[list[Event], dict[str, int]]:
 
 
 def _read(path: Path, parse: Callable[[Rows], tuple[T, list[str]]]) -> tuple[T, list[str]]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream)
-            columns = reader.fieldnames or []
-            missing = [name for name in SUBMISSION_COLUMNS if name not in columns]
-            if missing:
-                expected = ",".join(SUBMISSION_COLUMNS)
-                raise DataError(f"{path}: expected the columns {expected}, but {', '.join(missing)} is missing.")
-            return parse(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as err:
-        raise DataError(f"{path}: cannot be read as a submission: {err}.") from err
+    with open_rows(path, "a submission", SUBMISSION_COLUMNS) as rows:
+        return parse(rows)
 
 
 def _refuse(path: Path, what: str, problems: list[str]) -> None:
@@ -120,9 +116,8 @@ def _parse_as_official(
     problems = []
     for number, row in enumerate(rows):
         try:
-            for name in ("video_id", "start_frame", "stop_frame"):
-                _whole(row, name)
-            if _whole(row, "start_frame") > _whole(row, "stop_frame"):
+            _video(row)
+            if _frame(row, "start_frame") > _frame(row, "stop_frame"):
                 raise ValueError("start_frame is after stop_frame")
         except ValueError as err:
             problems.append(f"row {number}: {err}")
@@ -134,41 +129,55 @@ def _parse_as_official(
     return (events, ignored), problems
 
 
-def _ignored(row: Mapping[str, str | None]) -> str:
+def _ignored(row: Row) -> str:
     """Return why the official scorer ignores a row, by its names alone; "" if it does not."""
-    agent, target = row["agent_id"] or "", row["target_id"] or ""
+    agent, target, action = row["agent_id"], row["target_id"], row["action"]
     if not _MOUSE.fullmatch(agent) or not (target == SELF or _MOUSE.fullmatch(target)):
         return "agent or target is not written mouse1, mouse2, … or self"
     if agent == target:
         return f"self target written as the mouse itself instead of '{SELF}'"
-    return "" if row["action"] else "no action"
+    if action != action_name(action):
+        return (
+            "action is not written as in behaviors_labeled, in lower-case letters without quotes or blanks around"
+        )
+    return "" if action else "no action"
 
 
-def _event(row: Mapping[str, str | None]) -> Event:
-    video, start, stop = (_whole(row, name) for name in ("video_id", "start_frame", "stop_frame"))
+def _event(row: Row) -> Event:
+    video, start, stop = _video(row), _frame(row, "start_frame"), _frame(row, "stop_frame")
     agent = _mouse(row, "agent_id")
     target = agent if row["target_id"] == SELF else _mouse(row, "target_id")
     if target == agent and row["target_id"] != SELF:
         raise ValueError(
             f"target_id is the agent itself ('{row['target_id']}'), which the scorer ignores; write '{SELF}'"
         )
-    if not row["action"]:
+    action = action_name(row["action"])
+    if not action:
         raise ValueError("action is empty; write the name of the behaviour, attack say")
     if start > stop:
         raise ValueError(f"start_frame {start} is after stop_frame {stop}; swap them or drop the row")
-    return Event(video, agent, target, action_name(row["action"]), start, stop)
+    return Event(video, agent, target, action, start, stop)
 
 
-def _whole(row: Mapping[str, str | None], name: str) -> int:
-    text = row[name] or ""
-    value = whole_number(text)
-    if value is None:
-        raise ValueError(f"{name} must be a whole number, but got '{text}'")
-    return value
+def _video(row: Row) -> int:
+    video = whole_number(row["video_id"])
+    if video is None:
+        raise ValueError(f"video_id must be a whole number, but got '{row['video_id']}'")
+    return video
 
 
-def _mouse(row: Mapping[str, str | None], name: str) -> int:
-    text = row[name] or ""
+def _frame(row: Row, name: str) -> int:
+    text = row[name].strip()
+    if not _FRAME.fullmatch(text) or len(text) > 20 or abs(int(text)) > _MAX_FRAME:
+        remedy = (
+            f"; write it without a fraction, and at most {_MAX_FRAME}" if whole_number(text) is not None else ""
+        )
+        raise ValueError(f"{name} must be a whole number, but got '{row[name]}'{remedy}")
+    return int(text)
+
+
+def _mouse(row: Row, name: str) -> int:
+    text = row[name]
     match = _MOUSE.fullmatch(text)
     if match is None:
         also = f" (or '{SELF}')" if name == "target_id" else ""

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from etholake.contract import UNIFIED_PARTS
-from etholake.dataset.pose_tracks import MODEL_FPS
+from etholake.dataset.resampling import MODEL_FPS
 from etholake.dataset.windows import AGENT, TARGET, MouseTracks, Tracks
 from etholake.features.encoder import WindowEncoder
 from etholake.features.pair_features import body_centre, body_heading

@@ -15,7 +15,8 @@ import torch
 
 from etholake.contract import UNIFIED_PARTS
 from etholake.dataset.clip_batch import ClipBatch
-from etholake.dataset.pose_tracks import MODEL_FPS, PoseTracks
+from etholake.dataset.pose_tracks import PoseTracks
+from etholake.dataset.resampling import MODEL_FPS
 from etholake.dataset.windows import MouseTracks, Tracks, Window, gather, gather_by_mouse
 from etholake.errors import DataError
 from etholake.features.encoder import WindowEncoder

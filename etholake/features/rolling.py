@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from etholake.contract import UNIFIED_PARTS
-from etholake.dataset.pose_tracks import MODEL_FPS, PoseTracks
+from etholake.dataset.pose_tracks import PoseTracks
+from etholake.dataset.resampling import MODEL_FPS
 from etholake.features.encoder import Table, TableEncoder
 from etholake.features.place import place_now
 

@@ -101,6 +101,9 @@ class PoseRecording:
         {reason: number of points} for all NaN points, for example "empty cell" or "confidence 0".
     video
         File name of the video as the file gives it, if it does (never opened by the reader).
+    objects
+        Those of `animals` that are none, as the corners of an arena: their points are kept, and a label without an
+        animal is never written for them.
     """
 
     name: str
@@ -117,6 +120,7 @@ class PoseRecording:
     missing: Counter[str] = field(default_factory=Counter)
     video: str | None = None
     remarks: tuple[Remark, ...] = ()
+    objects: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         N, A, P, D = self.xyz.shape

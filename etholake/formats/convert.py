@@ -191,7 +191,8 @@ def _nullable(values: npt.NDArray[np.float32]) -> pa.Array:
 class LabelRules:
     """Rules by which labels become rows.
 
-    `subjects` gives names their numbers or "each"; `animals` are the numbers in the tracks; `frames` is the span
+    `subjects` gives names their numbers or "each"; `animals` are the numbers in the tracks, of which `objects` are
+    no animals: a label is theirs only where it names them; `frames` is the span
     ``[first, stop)`` of the tracks; `partial` says what becomes of an action that was looked for only in a part of
     it, and `annotators` of an action that several recordings have looked for; `frame_count` is the length of the
     video.
@@ -205,6 +206,12 @@ class LabelRules:
     partial: str = "spans"
     annotators: str = "ask"
     frame_count: int | None = None
+    objects: tuple[int, ...] = ()
+
+    @property
+    def living(self) -> tuple[int, ...]:
+        """Return the animals for which a label without a name is written."""
+        return tuple(number for number in self.animals if number not in self.objects)
 
 
 @dataclass(frozen=True)
@@ -343,7 +350,7 @@ def _triplets(
     agents = _animals(rule.agent, bout.agent, rules)
     if rule.kind == "self":
         return [(agent, agent) for agent in agents]
-    targets = rules.animals if looked_for and rule.target == "file" else _animals(rule.target, bout.target, rules)
+    targets = rules.living if looked_for and rule.target == "file" else _animals(rule.target, bout.target, rules)
     return [(agent, target) for agent in agents for target in targets if agent != target]
 
 
@@ -354,7 +361,7 @@ def _animals(rule: str | int, name: str | None, rules: LabelRules) -> tuple[int,
         number = rules.subjects.get(name, EACH) if name else EACH
     if isinstance(number, int):
         return (number,) if number in rules.animals else ()
-    return rules.animals
+    return rules.living
 
 
 def _spans(

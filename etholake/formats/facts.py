@@ -44,12 +44,18 @@ class PoseFacts:
     frame_count: int | None
     video: str | None
     remarks: tuple[Mapping[str, Any], ...] = ()
+    objects: tuple[str, ...] = ()
     label: str = ""
 
     @property
     def key(self) -> str:
         """Return how the mapping names the recording: the file, with the recording's name if it holds several."""
         return f"{self.file}::{self.label}" if self.several else self.file
+
+    @property
+    def living(self) -> tuple[str, ...]:
+        """Return the animals without the objects among them."""
+        return tuple(name for name in self.animals if name not in self.objects)
 
     @property
     def present(self) -> int:
@@ -67,6 +73,7 @@ class PoseFacts:
             recording.animals, recording.parts, shape[0] * shape[1] * shape[2], missing_points(recording),
             shape[3], recording.likelihood is not None, recording.unit, recording.fps, recording.pix_per_cm,
             recording.size, recording.frame_count, recording.video, tuple(map(remark_json, recording.remarks)),
+            recording.objects,
         )  # fmt: skip
 
     def as_json(self) -> dict[str, Any]:
@@ -77,7 +84,7 @@ class PoseFacts:
     def from_json(cls, entry: Mapping[str, Any]) -> PoseFacts:
         """Return the facts that `as_json` wrote."""
         size = entry["size"]
-        lists = {name: tuple(entry[name]) for name in ("animals", "parts", "remarks")}
+        lists = {name: tuple(entry[name]) for name in ("animals", "parts", "remarks", "objects")}
         return cls(**{**entry, **lists, "size": tuple(size) if size else None})
 
 

@@ -28,6 +28,8 @@ _ALONE = (
     "jump", "still", "scratch", "stretch", "nest", "burrow", "locomot", "explor", "turn", "lick", "paw", "scan",
     "rotat", "idle",
 )  # fmt: skip
+# Classes that fill the frames in which nothing else takes place.
+_NO_ACTION = frozenset({"other", "none", "nothing", "background", "no behavior", "no behaviour"})
 _SIDES = {"left": "left", "l": "left", "right": "right", "r": "right"}
 _TOGETHER = ("allogroom", "social", "follow", "chas", "attack", "mount", "huddl", "approach", "other", "partner")
 
@@ -191,6 +193,8 @@ def guess_actions(
         most = max((len(animals_of.get(item.key, ())) for item in holders), default=0)
         name = action_name(own.replace(",", " "))
         kind, why = _kind(own, name, holders, most)
+        if name in _NO_ACTION:
+            name, why = "", "a guess: it names no action; its bouts are left out"
         rules[own] = ActionRule(name, kind)  # type: ignore[arg-type]
         notes[own] = why
     return rules, notes

@@ -19,13 +19,28 @@ from etholake.errors import DataError
 if TYPE_CHECKING:
     import h5py
 
-__all__ = ["attribute", "children", "is_hdf5", "node", "open_hdf5", "read", "strings", "text", "walk"]
+__all__ = [
+    "CompressionError",
+    "attribute",
+    "children",
+    "is_hdf5",
+    "node",
+    "open_hdf5",
+    "read",
+    "strings",
+    "text",
+    "walk",
+]
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 MAX_BYTES = 8 << 30  # one dataset; an hour of four animals with twelve parts takes 0.12 GB
 FREE_BYTES = 64 << 20  # below this size the declared shape is believed
 MAX_RATIO = 1100  # DEFLATE compresses at most 1032-fold
 MAX_NODES, MAX_DEPTH, MAX_STRINGS = 20_000, 12, 1_000_000
+
+
+class CompressionError(DataError):
+    """A dataset is packed by a filter that h5py does not have, such as the blosc of PyTables."""
 
 
 def is_hdf5(path: Path) -> bool:
@@ -176,6 +191,14 @@ def _dataset(group: h5py.Group, name: str) -> h5py.Dataset:
         raise DataError(f"{_place(dataset)}: its values lie in another file, which is not opened. Use h5repack.")
     if dataset.shape is None:
         raise DataError(f"{_place(dataset)}: is empty.")
+    packing = dataset.id.get_create_plist()
+    for number in range(packing.get_nfilters()):
+        code, *_, name = packing.get_filter(number)
+        if not h5py.h5z.filter_avail(code):
+            raise CompressionError(
+                f"{_place(dataset)}: is compressed by '{text(name) or code}', which cannot be read here. Write "
+                "the file again with zlib: `ptrepack --complib zlib --complevel 1 OLD.h5 NEW.h5`."
+            )
     itemsize = max(dataset.dtype.itemsize, 1)
     size = int(np.prod(dataset.shape, dtype=object)) * itemsize
     chunk = int(np.prod(dataset.chunks, dtype=object)) * itemsize if dataset.chunks else 0

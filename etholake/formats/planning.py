@@ -20,6 +20,12 @@ __all__ = ["ImportPlan", "make_plan", "video_number"]
 
 # Of several files with the tracks of one video: smoothed before raw, then the more exact format.
 TWIN_SLACK = 2  # frames by which two files of one video may differ: some tools leave empty frames out
+# SimBA's folders: each holds a copy of a video's tracks, the most finished first.
+_SIMBA_RESULTS = "machine_results"
+_SIMBA_STAGES = (
+    "targets_inserted", _SIMBA_RESULTS, "features_extracted", "outlier_corrected_movement_location",
+    "outlier_corrected_movement", "input_csv",
+)  # fmt: skip
 _PREFERRED = (".h5", ".hdf5", ".slp", ".nwb", ".nc", ".parquet", ".npy", ".csv")
 
 
@@ -57,7 +63,7 @@ def make_plan(
         Candidate(c.key, c.folder, (*c.names, *(v.file for v in videos_of.get(c.key, ())))) for c in candidates
     ]
     labels_of = _match_labels(plan, chosen, candidates, labels)
-    animals_of = {item.key: chosen[key].animals for key, items in labels_of.items() for item in items}
+    animals_of = {item.key: chosen[key].living for key, items in labels_of.items() for item in items}
     names = _names(groups, videos_of)
     rules: dict[str, VideoRule] = {}
     numbers = set(taken)
@@ -93,9 +99,9 @@ def _note(plan: ImportPlan, section: str, key: str, texts: Sequence[str]) -> Non
 def _groups(pose: Sequence[PoseFacts]) -> list[list[PoseFacts]]:
     """Return the recordings of each video, the one to import first.
 
-    Two files are of one video if they lie in one folder, have one name but for what tools add (or name one video
-    and are of different tools), and agree in length, animals and parts: a csv beside its h5, or smoothed tracks
-    beside raw ones. Recordings of one file are videos of their own.
+    Two files are of one video if they lie in one folder (or in the folders of SimBA's stages), have one name but
+    for what tools add (or name one video and are of different tools), and agree in length, animals and parts: a
+    csv beside its h5, or smoothed tracks beside raw ones. Recordings of one file are videos of their own.
     """
     groups: list[list[PoseFacts]] = []
     for facts in pose:
@@ -108,7 +114,7 @@ def _groups(pose: Sequence[PoseFacts]) -> list[list[PoseFacts]]:
 
 
 def _is_twin(one: PoseFacts, other: PoseFacts) -> bool:
-    folders = {PurePosixPath(facts.file).parent for facts in (one, other)}
+    folders = {_folder(facts) for facts in (one, other)}
     return (
         one.file != other.file
         and len(folders) == 1
@@ -119,6 +125,12 @@ def _is_twin(one: PoseFacts, other: PoseFacts) -> bool:
     )
 
 
+def _folder(facts: PoseFacts) -> PurePosixPath:
+    """Return the folder of a file, for one of a SimBA stage that of the project's stages."""
+    folder = PurePosixPath(facts.file).parent
+    return folder.parent if folder.name in _SIMBA_STAGES else folder
+
+
 def _alike(one: str | None, other: str | None) -> bool:
     return bool(one and other) and plain_stem(one or "") == plain_stem(other or "")
 
@@ -126,7 +138,9 @@ def _alike(one: str | None, other: str | None) -> bool:
 def _preference(facts: PoseFacts) -> tuple[object, ...]:
     lower = facts.file.lower()
     suffix = next((i for i, s in enumerate(_PREFERRED) if lower.endswith(s)), len(_PREFERRED))
-    return ("filtered" not in lower, suffix, -facts.present, facts.key)
+    folder = PurePosixPath(facts.file).parent.name
+    stage = _SIMBA_STAGES.index(folder) if folder in _SIMBA_STAGES else len(_SIMBA_STAGES)
+    return (stage, "filtered" not in lower, suffix, -facts.present, facts.key)
 
 
 def _stem(facts: PoseFacts) -> str:
@@ -235,6 +249,8 @@ def _match_labels(
         plan.label_match[item.key] = match
         if match.key:
             assigned.setdefault(match.key, []).append(item)
+    for items in assigned.values():
+        _leave_out_results(plan, items)
     lonely = [item for item in labels if plan.label_match[item.key].key is None and not item.recording.media]
     free = [c for c in candidates if c.key not in assigned]
     if len(lonely) == 1 and len(free) == 1 and len(labels) == 1:
@@ -245,3 +261,12 @@ def _match_labels(
             plan.label_match[item.key] = Match(free[0].key, how, assumed=True)
             assigned[free[0].key] = [item]
     return assigned
+
+
+def _leave_out_results(plan: ImportPlan, items: list[Labels]) -> None:
+    """Take SimBA's results of a classifier off the labels of a video that has annotations, too."""
+    results = [item for item in items if PurePosixPath(item.file).parent.name == _SIMBA_RESULTS]
+    if len(results) < len(items):
+        for item in results:
+            items.remove(item)
+            plan.label_match[item.key] = Match(None, "results of a classifier, beside annotations of the video")

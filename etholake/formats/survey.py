@@ -15,11 +15,13 @@ from typing import Any
 from etholake.errors import DataError, EtholakeError
 from etholake.formats.base import PoseRecording, ReadOptions, Remark
 from etholake.formats.facts import Labels, PoseFacts, VideoFile
+from etholake.formats.hdf5 import open_hdf5
 from etholake.formats.registry import FORMATS
 from etholake.formats.walk import Found
 
 __all__ = ["FileSurvey", "RecordingCache", "read_recording", "survey_file"]
 
+_HDF5_SUFFIXES = (".h5", ".hdf5", ".slp", ".nwb")
 KEPT_BYTES = 512 * 2**20
 
 
@@ -77,6 +79,8 @@ def survey_file(
         labels = read or ()
         if read is not None and not any(item.recording.bouts for item in labels):
             remarks.append(Remark("note", f"holds no labelled bout ({origin.labels.title})", Path(origin.file)))
+    if not origin.title and origin.path.name.lower().endswith(_HDF5_SUFFIXES):
+        _guarded(origin, errors, "HDF5", lambda: _check_hdf5(origin.path))
     if origin.video and earlier is not None:
         video = VideoFile.from_json(earlier["video"])
     elif origin.video:
@@ -106,6 +110,12 @@ def _guarded(origin: Found, errors: list[str], title: str, read: Callable[[], An
             "tool that made it, or take it out of the folder."
         )
     return None
+
+
+def _check_hdf5(path: Path) -> None:
+    """Raise DataError if a file that nothing recognises is damaged. A sound one is merely of another kind."""
+    with open_hdf5(path):
+        pass
 
 
 def _pose(origin: Found, options: ReadOptions, cache: RecordingCache) -> tuple[PoseFacts, ...]:

@@ -47,8 +47,9 @@ class Found:
 def list_files(folder: Path, skip: tuple[Path, ...] = ()) -> tuple[list[Path], list[Remark]]:
     """Return the regular files below a folder, sorted, and remarks on what was not looked at.
 
-    Hidden files and folders, folders in `skip` (resolved), and links that lead out of the folder are left out;
-    links to folders are not followed, so that no circle is.
+    Hidden files and folders, folders in `skip` (resolved), data folders of earlier imports, empty files, and links
+    that lead out of the folder are left out; links to folders are not followed, so that no circle is. A file that
+    is a link within the folder is read as any other.
 
     Raises DataError if the folder cannot be read.
     """
@@ -68,27 +69,42 @@ def list_files(folder: Path, skip: tuple[Path, ...] = ()) -> tuple[list[Path], l
             path = parent / name
             if path.is_symlink():
                 remarks.append(Remark("left-out", "links to folders are not followed", path))
+            elif _is_data_folder(path) and path.resolve() not in skip:
+                remarks.append(Remark("left-out", "the folder holds what an earlier import wrote", path))
             elif not name.startswith(".") and path.resolve() not in skip:
                 kept.append(name)
         folders[:] = kept
-        for name in sorted(names):
-            path = parent / name
-            if name.startswith("."):
+        for path in (parent / name for name in sorted(names) if not name.startswith(".")):
+            if reason := _why_not(path, folder, root):
+                shown = path if _is_text(str(path)) else Path(ascii(str(path)))
+                remarks.append(Remark("left-out", reason, shown))
                 continue
-            if not _is_text(path.relative_to(folder).as_posix()):
-                remarks.append(Remark("left-out", "the name is no valid text: rename it", Path(ascii(str(path)))))
-            elif path.is_symlink() and not path.resolve().is_relative_to(root):
-                remarks.append(Remark("left-out", "the link leads out of the folder and is not followed", path))
-            elif not path.is_file():
-                remarks.append(Remark("left-out", "is no regular file", path))
-            else:
-                files.append(path)
+            files.append(path)
+            if path.is_symlink():
+                target = path.resolve().relative_to(root)
+                remarks.append(Remark("note", f"is a link to {target}; files behind links are read, too", path))
     return sorted(files), remarks
+
+
+def _why_not(path: Path, folder: Path, root: Path) -> str:
+    """Return why a file is left out, "" if it is not."""
+    if not _is_text(path.relative_to(folder).as_posix()):
+        return "the name is no valid text: rename it"
+    if path.is_symlink() and not path.resolve().is_relative_to(root):
+        return "the link leads out of the folder and is not followed"
+    if not path.is_file():
+        return "is no regular file"
+    return "" if path.stat().st_size else "the file is empty: was it copied or downloaded whole?"
+
+
+def _is_data_folder(path: Path) -> bool:
+    """Return whether a folder is one that an import has written to."""
+    return any((path / name).is_file() for name in ("train.csv", "test.csv")) and (path / "imports").is_dir()
 
 
 def left_out_sentence(remarks: Sequence[Remark]) -> str:
     """Return sentences, each after a space, on files and folders that were not looked at; "" for none."""
-    reasons = Counter(remark.text for remark in remarks)
+    reasons = Counter(remark.text for remark in remarks if remark.kind == "left-out")
     return "".join(f" Not looked at ({count}): {text}." for text, count in reasons.items())
 
 

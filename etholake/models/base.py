@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from etholake.contract import unified_part_sources
-from etholake.dataset.pose_tracks import PartSources, PoseTracks
+from etholake.dataset.part_sources import PartSources
+from etholake.dataset.pose_tracks import PoseTracks
 from etholake.events.post_processing import PostProcessing
 from etholake.events.types import Event, PairScores
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from etholake.contract import SPLITS, whole_number
+from etholake.csv_rows import open_rows
 from etholake.errors import DataError, UsageError, raise_collected, suggestion
 from etholake.settings import Settings
 from etholake.stages.state import open_lake
@@ -129,14 +130,10 @@ def videos_of_folder(folder: Path) -> list[NamedVideo]:
         path = folder / f"{split}.csv"
         if not path.is_file():
             continue
-        try:
-            with path.open(newline="", encoding="utf-8-sig") as stream:
-                rows = list(csv.DictReader(stream))
-        except (OSError, UnicodeDecodeError, csv.Error) as err:
-            raise DataError(f"{path} cannot be read: {err}.") from err
-        for row in rows:
-            number = whole_number(row.get("video_id") or "")
-            if number is not None:
-                lab, name = (row.get("lab_id") or "").strip(), (row.get("video_name") or "").strip()
-                videos.append(NamedVideo(split, lab, number, name))
+        with open_rows(path, "metadata", ("lab_id", "video_id")) as rows:
+            for row in rows:
+                number = whole_number(row["video_id"])
+                if number is not None:
+                    name = row.get("video_name", "").strip()
+                    videos.append(NamedVideo(split, row["lab_id"].strip(), number, name))
     return sorted(videos, key=lambda video: (video.lab_id, video.video_id, video.split))

@@ -21,6 +21,7 @@ from etholake.dataset.pose_tracks import PoseTracks
 from etholake.dataset.windows import Tracks, Window
 from etholake.digest import bytes_digest, fingerprint
 from etholake.errors import DataError, UsageError
+from etholake.models.adamw import AdamW
 from etholake.models.family import OnEpoch
 from etholake.models.network_family import NetworkFamily
 from etholake.models.network_model import NetworkModel, new_network
@@ -116,7 +117,7 @@ class _Run:
         frames = sum((high - low) * len(tracks.mouse_ids) for tracks, low, high in training)
         batch = self.config.batch * self.config.window
         self.per_epoch = self.config.batches_per_epoch or max(1, round(frames / batch))
-        self.optimiser = torch.optim.AdamW(model.network.parameters(), lr=self.config.lr)
+        self.optimiser = AdamW(model.network.parameters(), lr=self.config.lr)
         self.step, self.losses, self.history = 0, [], []  # type: int, list[float], list[dict[str, float | None]]
 
     def train(self, on_epoch: OnEpoch | None) -> list[dict[str, float | None]]:

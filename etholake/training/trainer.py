@@ -28,6 +28,7 @@ from etholake.dataset.split import Split
 from etholake.digest import fingerprint
 from etholake.errors import UsageError
 from etholake.features.registry import ENCODERS
+from etholake.models.adamw import AdamW
 from etholake.models.config import NetworkConfig
 from etholake.models.family import OnEpoch
 from etholake.models.network_family import NetworkFamily
@@ -113,7 +114,7 @@ class Trainer:
         self.forward: Callable[..., Tensor] = self.network
         self.weight_C = self.family.class_weights(sampler.prevalence(), config).to(device)
         groups = _parameter_groups(self.family, self.network, config, trunk_lr)
-        self.optimiser = torch.optim.AdamW(groups, lr=config.lr)
+        self.optimiser = AdamW(groups, lr=config.lr)
         self.amp = _amp_type(config.amp, device)
         self.scaled = torch.amp.GradScaler(enabled=device.type == "cuda" and self.amp is torch.float16)
         self.ema = Ema(self.network, config.ema)

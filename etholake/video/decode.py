@@ -1,8 +1,8 @@
 """Decode a video once, from the first frame to the last: frames by their number, upright, RGB.
 
 The number of a frame is its place in the order of presentation, counted from 0 over all packets, as `probe` counts
-them: a frame that cannot be decoded leaves a gap and shifts nobody. Decoders are C libraries and files may be
-hostile: call this in a child process (`etholake.video.isolation`).
+them: a frame that cannot be decoded leaves a gap and shifts no other. Decoders are C libraries and files may be
+hostile: call this in a child process (`etholake.child_module`).
 """
 
 from __future__ import annotations

@@ -187,7 +187,7 @@ def _way(
     stop: int,
     chosen: npt.NDArray[np.bool_] | None = None,
 ) -> dict[str, Any]:
-    """Return way, speeds and the seconds in which they are known, of the frames (of those `chosen` of them)."""
+    """Return distance, speeds and the seconds in which they are known, of the frames or of those `chosen`."""
     step = np.zeros(0) if motion is None else motion.step_T[start:stop]
     if chosen is not None:
         step = step[chosen[: len(step)]]

@@ -21,7 +21,7 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import BinaryIO
 
-from local_mock.data import prune
+from local_mock.data.folder import prune
 from local_mock.keys import PRIVATE, KeyRefusedError, bucket_ok, paths_of
 from local_mock.s3.errors import S3Error, no_such_bucket, no_such_key
 from local_mock.s3.index import Index, Row, row_of

@@ -1,5 +1,6 @@
 """`etholake figure` on the small lake of the reports: every kind is drawn, its rows and tests are right."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,15 @@ from etholake.pages.figures.statistics import compare, holm, interval_of_mean
 from etholake.settings import Settings
 from etholake.stages.lake import query
 from etholake.stages.reports import figures
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    """Close the figures of a test."""
+    yield
+    from matplotlib import pyplot
+
+    pyplot.close("all")
 
 
 def drawn(at: Settings, request: FigureRequest) -> tuple[pd.DataFrame, str]:
@@ -106,9 +116,95 @@ def test_what_the_lake_lacks_is_named(at: Settings, request_: FigureRequest, mes
         figures.run(at, request_)
 
 
+LONG = [f"action {number} of a rather long name, as labs write them" for number in range(30)]
+TITLE = "Ethogram, video 44566106, annotated, and predicted by 20261130T230912Z-4a00d9f0123456789"
+
+
+def some_events(actions: list[str]) -> pd.DataFrame:
+    """Return an event of every action at second 10 of one animal in each of two labs' videos of one number."""
+    rows = [
+        {"group": "all", "lab": lab, "video": 7, "agent_id": 1, "target_id": 1, "action": action,
+         "source": "annotated", "start_s": 10.0 + number, "stop_s": 12.0 + number}
+        for lab in ("east", "west") for number, action in enumerate(actions)
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def shares_of(events: pd.DataFrame) -> pd.DataFrame:
+    return events[["group", "lab", "video", "agent_id", "action"]].assign(percent=5.0)
+
+
+def places() -> pd.DataFrame:
+    walk = pd.DataFrame({"x": range(20), "y": range(20), "mouse_id": 1, "video": 7, "minute": 0, "speed": 3.0})
+    return pd.concat([walk.assign(lab=lab, group=f"drug of {lab}") for lab in ("east", "west")])
+
+
+@pytest.mark.parametrize("kind", ["ethogram", "raster", "budget", "heatmap", "trajectory", "speed"])
+def test_no_text_of_a_figure_is_cut(kind: str) -> None:
+    events = some_events(LONG)
+    with style.styled():
+        figure = {
+            "ethogram": lambda: draw.ethogram(events, 60.0, TITLE),
+            "raster": lambda: draw.raster(events, TITLE, LONG),
+            "budget": lambda: draw.budget(shares_of(events), TITLE),
+            "heatmap": lambda: draw.heatmap(places().assign(group=""), "cm", TITLE),
+            "trajectory": lambda: draw.trajectory(places(), "cm", TITLE),
+            "speed": lambda: draw.speed(places(), TITLE),
+        }[kind]()
+        figure.canvas.draw()
+        axes = figure.axes[0]
+        texts = [figure._suptitle, *figure.legends, axes.xaxis.label, axes.yaxis.label, *axes.get_yticklabels()]
+        boxes = [text.get_window_extent() for text in texts if not hasattr(text, "get_text") or text.get_text()]
+        assert all(figure.bbox.padded(1).fully_contains(*corner) for box in boxes for corner in box.corners())
+
+
+def test_two_labs_with_a_video_of_one_number_are_two_videos() -> None:
+    events = some_events(["rear", "sniff"])
+    assert figures._counted_transitions(events).to_dict("records") == [
+        {"group": "all", "action": "rear", "next_action": "sniff", "n": 2}
+    ]
+    minutes = places().assign(group="all")
+    with style.styled():
+        for figure in (draw.budget(shares_of(events), "Budget"), draw.speed(minutes, "Speed")):
+            assert [text.get_text() for text in figure.legends[0].get_texts()] == ["all (n = 2)"]
+        figure = draw.raster(events, "Events", ["rear", "sniff"])
+        names = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+        assert names == ["all · east · 7 mouse1", "all · west · 7 mouse1"]
+    for kind in ("ethogram", "trajectory"):
+        request = FigureRequest(kind, Path("a.pdf"), videos=(7,))
+        with pytest.raises(UsageError, match="Several labs have a video 7: name one with --lab: east, west"):
+            figures._grouped(events.rename(columns={"lab": "lab_id"}), request, "events")
+
+
+def test_time_begins_at_zero_and_minutes_are_whole() -> None:
+    with style.styled():
+        raster = draw.raster(some_events(["rear", "sniff"]), "Events", ["rear", "sniff"])
+        assert raster.axes[0].get_xlim() == (0, 13)
+        for last in (0, 1, 4):
+            minutes = pd.concat([places().assign(minute=minute) for minute in range(last + 1)])
+            axes = draw.speed(minutes, "Speed").axes[0]
+            low, high = axes.get_xlim()
+            assert [tick for tick in axes.get_xticks() if low <= tick <= high] == list(range(last + 1))
+
+
+def test_a_title_says_whose_data_it_shows() -> None:
+    request = FigureRequest("ethogram", Path("a.pdf"), videos=(7,), run_id="r1")
+    assert request.title == "Ethogram, video 7, annotated, and predicted by r1"
+    assert replace(request, kind="budget", videos=(7, 8)).title == "Time budget, 2 videos, predicted by r1"
+    assert replace(request, kind="speed", videos=(), lab="east").title == "Speed, east"
+
+
 def test_a_page_holds_only_so_many_rows() -> None:
     events = pd.DataFrame(
-        {"group": "", "video": range(201), "agent_id": 1, "action": "rear", "start_s": 0.0, "stop_s": 1.0}
+        {
+            "group": "",
+            "lab": "a",
+            "video": range(201),
+            "agent_id": 1,
+            "action": "rear",
+            "start_s": 0.0,
+            "stop_s": 1.0,
+        }
     )
     with style.styled(), pytest.raises(DataError, match=r"201 rows, and a page holds 200.*--videos"):
         draw.raster(events, "Events", ["rear"])

@@ -103,7 +103,7 @@ def test_what_cannot_be_scored_is_said(data: Path, tmp_path: Path):
     with pytest.raises(DataError, match=r"not in the MABe layout: expected train\.csv"):
         evaluate.evaluate(tmp_path, path)
     (data / "train.csv").write_text("lab_id,video_id\nnorth,1\n")
-    with pytest.raises(DataError, match=r"lacks \['behaviors_labeled'\]"):
+    with pytest.raises(DataError, match="but behaviors_labeled is missing"):
         evaluate.evaluate(data, path)
 
 
@@ -173,3 +173,35 @@ def test_run_writes_the_scores_table_once(data: Path, tmp_path: Path, mock_setti
     assert sorted(rows) == [("chase", "chase", 10), ("chase", "none", 100), ("rear", "rear", 10)]
     assert evaluate.run(at, data, submit(tmp_path, *PERFECT), "run-1").status == "done"
     assert query.run_sql(at, "SELECT min(f_score) FROM scores").rows == [(1.0,)]
+
+
+def test_what_of_the_truth_is_left_out_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    lines = [
+        'A,1,30,"[""mouse1,self,rear"", ""mouse1;self;dig""]"',
+        'A,1,30,"[""mouse1,self,dig""]"',
+        'A,2024_01_05,30,"[""mouse1,self,rear""]"',
+        'A,3,30,"[""mouse1,self,rear""]"',
+    ]
+    header = "lab_id,video_id,frames_per_second,behaviors_labeled"
+    (tmp_path / "train.csv").write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
+    folder = tmp_path / "train_annotation" / "A"
+    folder.mkdir(parents=True)
+    for video, start in ((1, 0), (3, 0.5)):
+        columns = {
+            "agent_id": [1],
+            "target_id": [1],
+            "action": ["rear"],
+            "start_frame": [start],
+            "stop_frame": [9],
+        }
+        pq.write_table(pa.table(columns), folder / f"{video}.parquet")
+    truth = evaluate.read_truth(tmp_path)
+    assert truth.events == [Event(1, 1, 1, "rear", 0, 9)]
+    assert truth.whitelist[1] == {(1, 1, "rear")}
+    for sentence in (
+        "no item like 'mouse1,mouse2,attack' in behaviors_labeled of video 1: mouse1;self;dig",
+        "an earlier one names video 1 already",
+        "video_id '2024_01_05' is no whole number",
+        "3.parquet: left out of the score, cannot be read",
+    ):
+        assert sentence in caplog.text

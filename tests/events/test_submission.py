@@ -44,6 +44,9 @@ def test_a_missing_column_is_named(tmp_path: Path, column: str):
         ("0,1,mouse1,nobody,rear,0,4", r"target_id is 'nobody'.*\(or 'self'\)"),
         ("0,1,mouse1,self,rear,9,4", "start_frame 9 is after stop_frame 4"),
         ("0,1,mouse1,self,rear,0.5,4", "start_frame must be a whole number, but got '0.5'"),
+        ("0,1,mouse1,self,rear,0,4.0", "stop_frame must be a whole number, but got '4.0'; write it without a"),
+        ("0,1,mouse1,self,rear,0,2147483648", "stop_frame must be a whole number.* at most 2147483647"),
+        ("0,1,mouse1,self,rear,-9223372036854775807,4", "start_frame must be a whole number.* at most"),
         ("0,,mouse1,self,rear,0,4", "video_id must be a whole number, but got ''"),
         ("0,1,mouse1,self,,0,4", "action is empty"),
         ("0,1,mouse1", "must be a whole number"),
@@ -81,7 +84,8 @@ def test_as_the_official_scorer_reads_rows_that_match_nothing_are_left_out_and_c
     path = tmp_path / "submission.csv"
     rows = [
         "0,7,mouse1,mouse2,attack,0,9", "1,7,mouse1,mouse1,rear,0,9", "2,7,1,2,attack,9,12",
-        "3,7,mouse1,self,rear,3,5", "4,7,mouse2,mouse1,,0,9",
+        "3,7,mouse1,self,rear,3,5", "4,7,mouse2,mouse1,,0,9", "5,7,mouse1,mouse2,Attack,20,30",
+        '6,7,mouse1,"""self""",rear,3,5', "7,7,mouse1, self,rear,3,5", "8,7,mouse1,mouse2, attack,20,30",
     ]  # fmt: skip
     header = "row_id,video_id,agent_id,target_id,action,start_frame,stop_frame"
     path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
@@ -89,14 +93,24 @@ def test_as_the_official_scorer_reads_rows_that_match_nothing_are_left_out_and_c
     assert [(e.agent_id, e.target_id, e.action) for e in events] == [(1, 2, "attack"), (1, 1, "rear")]
     assert ignored == {
         "self target written as the mouse itself instead of 'self'": 1,
-        "agent or target is not written mouse1, mouse2, … or self": 1,
+        "agent or target is not written mouse1, mouse2, … or self": 3,
+        "action is not written as in behaviors_labeled, in lower-case letters without quotes or blanks around": 2,
         "no action": 1,
     }
     with pytest.raises(DataError, match="mouse1"):
         read_csv(path)
 
 
-@pytest.mark.parametrize("row", ["0,7,mouse1,mouse2,attack,9,3", "0,1_0,mouse1,mouse2,attack,0,9"])
+@pytest.mark.parametrize(
+    "row",
+    [
+        "0,7,mouse1,mouse2,attack,9,3",
+        "0,1_0,mouse1,mouse2,attack,0,9",
+        "0,7,mouse1,mouse2,attack,0.0,9",
+        "0,7,mouse1,mouse2,attack,0,nan",
+        "0,7,mouse1,mouse2,attack,0",
+    ],
+)
 def test_where_the_official_scorer_fails_so_does_reading(tmp_path: Path, row: str) -> None:
     path = tmp_path / "submission.csv"
     path.write_text(f"row_id,video_id,agent_id,target_id,action,start_frame,stop_frame\n{row}\n", encoding="utf-8")

@@ -11,6 +11,7 @@ import pytest
 from pose_reading import only, point, read, texts  # type: ignore[import-not-found]
 
 from etholake.errors import DataError
+from etholake.formats.registry import FORMATS
 
 
 @pytest.mark.parametrize("twin", ["dlc_csv", "dlc_h5_fixed", "dlc_h5_table"])
@@ -173,3 +174,32 @@ def test_two_columns_of_the_same_point_are_refused(tmp_path: Path) -> None:
     path.write_text("scorer,s,s,t\nbodyparts,nose,nose,nose\ncoords,x,y,x\n0,1,2,3\n")
     with pytest.raises(DataError, match="columns 1 and 3 are both 'x' of 'nose'"):
         read("deeplabcut_csv", path)
+
+
+def test_rows_of_empty_cells_at_the_end_are_no_frames(tmp_path: Path) -> None:
+    """A spreadsheet saves them; one in between is an error, since its frame is unknown."""
+    header = "scorer,s,s,,\nbodyparts,nose,nose,,\ncoords,x,y,,\n"
+    path = tmp_path / "clip.csv"
+    path.write_text(header + "0,1,2,,\n1,3,4,,\n,,,,\n,,,,\n")
+    assert only("deeplabcut_csv", path).frames.tolist() == [0, 1]
+    path.write_text(header + "0,1,2,,\n,,,,\n1,3,4,,\n")
+    with pytest.raises(DataError, match="line 5: the first column is ''"):
+        read("deeplabcut_csv", path)
+
+
+def test_whole_numbers_that_pandas_holds_as_floats_are_frames(tmp_path: Path) -> None:
+    frame = twins.dlc_frame()
+    frame.index = frame.index.astype("float64") + 10
+    for kind in ("fixed", "table"):
+        path = tmp_path / f"clip_{kind}DLC_resnet50_xMay7shuffle1_5.h5"
+        frame.to_hdf(path, key="k", format=kind)  # type: ignore[call-overload]
+        recording = only("deeplabcut_h5", path)
+        assert (recording.name, recording.frames.tolist()) == (f"clip_{kind}", [10, 11, 12, 13, 14])
+
+
+def test_a_table_in_a_compression_of_pytables_says_how_to_unpack_it(tmp_path: Path) -> None:
+    path = tmp_path / "clip.h5"
+    twins.dlc_frame().to_hdf(path, key="k", complevel=5, complib="blosc")
+    assert FORMATS.get("deeplabcut_h5").detect(path) is not None
+    with pytest.raises(DataError, match=r"is compressed by 'blosc', which cannot be read here.*ptrepack"):
+        read("deeplabcut_h5", path)

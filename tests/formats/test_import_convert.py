@@ -232,3 +232,14 @@ def test_an_action_that_was_looked_for_in_no_frame_is_not_listed() -> None:
     made = convert_labels([labels(scored=(ScoredSpan("rear", 100, None, "a"),))], rules())
     assert (made.items, made.spans) == ((), {})
     assert "'rear' was looked for in 0% of the video only" in made.remarks[0].text
+
+
+def test_a_label_without_an_animal_is_not_written_for_an_object() -> None:
+    """The corners of the arena (animal 3) attack nobody; a label that names them is theirs."""
+    bouts = (Bout("attack", 0, 5), Bout("attack", 10, 15, "a", "corner"))
+    rules = LabelRules(
+        25.0, {"a": 1, "corner": 3}, (1, 2, 3), {"attack": ActionRule("attack", "pair")}, (0, 100), objects=(3,)
+    )
+    labelled = convert_labels([LabelRecording("v", bouts, ("attack",), "frame")], rules)
+    assert labelled.rows == ((1, 2, "attack", 0, 5), (2, 1, "attack", 0, 5), (1, 3, "attack", 10, 15))
+    assert labelled.items == ("mouse1,mouse2,attack", "mouse2,mouse1,attack")

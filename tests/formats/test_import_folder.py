@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -365,3 +366,75 @@ def test_missing_points_have_no_row_and_are_never_zero(tmp_path: Path) -> None:
     table = rows(tmp_path / "data", "tracking", metadata(tmp_path / "data")["v"]["video_id"])
     assert len(table) == 18
     assert all(row["x"] != 0 and row["y"] != 0 for row in table)
+
+
+def test_unique_parts_of_deeplabcut_are_no_animal_that_behaves(tmp_path: Path) -> None:
+    """Two corners of the arena beside one mouse: its actions are its own, not towards the corners."""
+    path = deeplabcut_csv(
+        tmp_path / "lab" / "m1DLC_resnet50_xMay7shuffle1_5.csv",
+        walk_xy(60, 2, 2),
+        ("nose", "tail"),
+        ("mus1", "single"),
+    )
+    boris_csv(tmp_path / "lab" / "m1.csv", "m1.mp4", [(0.5, 1.0, "", "sniff wall")])
+    run(path.parent, tmp_path / "data")
+    (row,) = metadata(tmp_path / "data").values()
+    assert json.loads(row["behaviors_labeled"]) == ["mouse1,self,sniff wall"]
+    assert len(rows(tmp_path / "data", "tracking", row["video_id"])) == 60 * 2 * 2
+
+
+def simba_csv(path: Path, header: str, row: str, imported: bool = False) -> None:
+    """Write 30 frames of one mouse in a stage of a SimBA project."""
+    columns = ",".join(f"{part}_{mark}" for part in ("Nose", "Center", "Tail_base") for mark in "xyp")
+    top = "".join("," + ",".join(["IMPORTED_POSE"] * 9) + "\n" for _ in range(2)) if imported else ""
+    path.parent.mkdir(parents=True)
+    lines = (f"{t},1,2,0.9,3,4,0.9,5,6,0.9{row}" for t in range(30))
+    path.write_text(f"{top},{columns}{header}\n" + "\n".join(lines) + "\n")
+
+
+def test_the_stages_of_a_simba_project_are_one_video(tmp_path: Path) -> None:
+    """Its labels are the annotations, not what a classifier made of them."""
+    project = tmp_path / "project_folder"
+    simba_csv(project / "csv" / "input_csv" / "Video1.csv", "", "", imported=True)
+    simba_csv(project / "csv" / "targets_inserted" / "Video1.csv", ",Attack", ",1")
+    simba_csv(project / "csv" / "machine_results" / "Video1.csv", ",Probability_Attack,Attack", ",0.2,0")
+    video_file(project / "videos" / "Video1.mp4", 30, 25)
+    report = run(project, tmp_path / "data").details
+    (video,) = report["videos"]
+    assert (video["name"], video["pose"], video["video"], video["labels"]) == (
+        "Video1", "csv/targets_inserted/Video1.csv", "videos/Video1.mp4", ["csv/targets_inserted/Video1.csv"],
+    )  # fmt: skip
+    assert video["behaviors_labeled"] == '["mouse1,self,attack"]'
+    assert report["points"] == {
+        "in": 270, "written": 90, "left_out": {"another file of the same video": 180},
+    }  # fmt: skip
+    assert any("results of a classifier" in entry["text"] for entry in report["left_out"])
+
+
+def test_files_that_hold_nothing_are_named_with_the_reason(
+    folder: Path, imported: Callable[..., StageResult], tmp_path: Path
+) -> None:
+    """An empty file, a cloud's placeholder and a half copied h5 are no files 'of another kind'."""
+    (folder / "m3.csv").touch()
+    (folder / "m4.h5").write_bytes(bytes(5000))
+    (folder / "m5.slp").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(5000))
+    with h5py.File(folder / "features.h5", "w") as file:
+        file["anything"] = [1, 2, 3]
+    result = imported()
+    assert [e["text"] for e in result.details["left_out"]] == [
+        "the file is empty: was it copied or downloaded whole?"
+    ]
+    assert len(result.details["errors"]) == 2
+    for part in ("m4.h5: is no HDF5 file", "m5.slp: is a damaged or incomplete HDF5 file"):
+        assert any(part in error for error in result.details["errors"])
+    assert result.details["not_recognised"] == ["features.h5"]
+    assert metadata(tmp_path / "data").keys() == {"m1", "m2"}
+
+
+def test_what_an_import_wrote_is_no_input_of_another_one(folder: Path) -> None:
+    with pytest.raises(UsageError, match=r"cannot be written into .* itself: name another --out"):
+        run(folder, folder / "dlc" / "..")
+    first = run(folder, folder / "data")
+    second = run(folder, folder / "data again")
+    assert second.details["points"] == first.details["points"]
+    assert [e["text"] for e in second.details["left_out"]] == ["the folder holds what an earlier import wrote"]

@@ -67,10 +67,6 @@ def check_identity(tracking: Path, annotation: Path, at: Path, fps: float) -> No
     lines += [f"{a:>11}{b:>8}    {action}" for a, b, action in spans]
     (at / "lab" / "v1.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     result = run(at / "lab", at / "data", ImportOptions(fps=fps))
-    if "other" in (mapping := next((at / "data").glob("imports/*/mapping.toml"))).read_text():
-        text = mapping.read_text().replace('other = { name = "other"', 'other = { name = ""')
-        mapping.write_text(text)
-        result = run(at / "lab", at / "data")
     with (at / "data" / "train.csv").open(newline="") as file:
         (row,) = csv.DictReader(file)
     key = ("train", row["lab_id"], row["video_id"])

@@ -245,9 +245,40 @@ def test_point_events_become_a_frame_only_if_asked(tmp_path: Path) -> None:
     events = [[5.01, "mouse", "jump", "", ""], [6.0, "mouse", "jump", "", ""]]
     left_out = read(twins.boris(tmp_path, events))[0]
     assert left_out.bouts == ()
+    assert left_out.vocabulary == ("attack", "sniff")  # its frames are not frames without a jump
     assert next(r.text for r in left_out.remarks if r.kind == "left-out").endswith("left out: 2 of 'jump'")
     kept = read(twins.boris(tmp_path, events), point_events="one-frame")[0]
     assert frames(kept) == [("jump", 150, 151), ("jump", 180, 181)]
+    assert kept.vocabulary == ("attack", "sniff", "jump")
+
+
+def test_point_events_that_are_left_out_are_not_negatives_of_a_table(tmp_path: Path) -> None:
+    assert read(twins.boris_aggregated(tmp_path))[0].vocabulary == ("attack",)
+    assert read(twins.ethovision_manual(tmp_path, last="point event"), unpaired="drop")[0].vocabulary == ()
+
+
+def test_a_boris_export_of_a_video_with_a_semicolon_in_its_name_is_no_queue(tmp_path: Path) -> None:
+    rows = "1.0,day;1.mp4,60.0,30.0,mouse,attack,,,START\n2.0,day;1.mp4,60.0,30.0,mouse,attack,,,STOP\n"
+    path = twins.boris_old(tmp_path, rows)
+    path.write_text(path.read_text().replace("/videos/pair.mp4", "day;1.mp4"))
+    assert [(r.name, len(r.bouts)) for r in read(path)] == [("day;1", 1)]
+
+
+def test_boris_observations_of_pictures_do_not_stop_those_of_videos(tmp_path: Path) -> None:
+    path = twins.boris(tmp_path)
+    project = json.loads(path.read_text())
+    pictures = {"type": "IMAGES", "file": {}, "events": [["NA", "mouse", "attack", "", "", 30, "img.png"]]}
+    project["observations"] = {"shots": pictures, **project["observations"]}
+    path.write_text(json.dumps(project))
+    (recording,) = read(path)
+    assert frames(recording) == [("attack", 30, 60)]
+    assert [r.text for r in recording.remarks if r.kind == "left-out"] == [
+        "observation 'shots' was scored on single pictures, which have no clock: its events are left out"
+    ]
+    project["observations"] = {"shots": pictures}
+    path.write_text(json.dumps(project))
+    with pytest.raises(DataError, match=r"'shots' was scored on single pictures, .*: export it from BORIS"):
+        read(path)
 
 
 def test_aggregated_rows_are_bouts_in_any_order(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ import pytest
 from pose_reading import only, point, read, texts  # type: ignore[import-not-found]
 
 from etholake.errors import DataError
+from etholake.formats.base import ReadOptions
+from etholake.formats.labels.clock import in_frames
 from etholake.formats.registry import FORMATS
 
 # JABS
@@ -74,6 +76,32 @@ def test_nwb_rate_or_timestamps_or_timestamps_that_count_frames(tmp_path: Path) 
     assert counted.fps is None
     assert counted.frames.tolist() == [0, 1, 2, 3]
     assert "timestamps count frames" in texts(counted)
+
+
+def test_nwb_a_rate_of_one_counts_frames(tmp_path: Path) -> None:
+    """sleap-io writes it for videos whose rate it does not know."""
+    path = twins.nwb(tmp_path, "rate.nwb", "rate")
+    with h5py.File(path, "r+") as file:
+        file.visititems(lambda name, item: item.attrs.modify("rate", 1.0) if "rate" in item.attrs else None)
+    recording = only("nwb_pose", path)
+    assert recording.fps is None
+    assert "timestamps count frames" in texts(recording)
+
+
+def test_nwb_points_and_intervals_of_one_session_have_one_clock(tmp_path: Path) -> None:
+    """The points start at 12.5 s of the session: what is labelled from 13.5 s on is second 1 of the video."""
+    path = twins.nwb(tmp_path)
+    with h5py.File(path, "r+") as file:
+        for name in ("m1/nose", "m1/tail", "m2/nose", "m2/tail"):
+            file[f"processing/behavior/{name}/timestamps"][:] += 12.5
+        table = file.create_group("intervals/behaviour")
+        table.attrs["neurodata_type"] = "TimeIntervals"
+        table["start_time"], table["stop_time"], table["label"] = [13.5], [14.0], ["attack"]
+    recording = only("nwb_pose", path)
+    assert (recording.frames.tolist(), recording.fps) == ([0, 1, 2, 3], 25.0)
+    assert "start at 12.5 s of the session, which is taken for frame 0" in texts(recording)
+    (labels,) = FORMATS.get("nwb_intervals").read(path, ReadOptions())
+    assert [(bout.start, bout.stop) for bout in in_frames(labels, 25.0).bouts] == [(25, 38)]
 
 
 def test_nwb_a_gap_in_the_timestamps_is_a_gap_in_the_frames(tmp_path: Path) -> None:
@@ -203,3 +231,11 @@ def test_points_in_are_points_written_plus_points_left_out(twin: str, tmp_path: 
         assert int(absent.sum()) == sum(recording.missing.values())
         assert recording.xyz.dtype == np.float32
         assert np.isnan(recording.xyz[absent]).all()
+
+
+def test_jabs_objects_and_outlines_are_left_out_with_a_line(tmp_path: Path) -> None:
+    path = twins.jabs(tmp_path)
+    with h5py.File(path, "r+") as file:
+        file["poseest/seg_data"] = np.zeros((1, 1, 1, 1, 2), np.int32)
+    assert "objects (corners) and outlines (seg_data) of the file are not read" in texts(only("jabs_pose", path))
+    assert "not read" not in texts(only("jabs_pose", twins.jabs(tmp_path, 4)))

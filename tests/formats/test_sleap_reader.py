@@ -121,3 +121,26 @@ def test_slp_of_an_image_sequence_is_named_by_its_folder(tmp_path: Path) -> None
         del file["videos_json"]
         file["videos_json"] = np.array([json.dumps(backend).encode()])
     assert only("sleap_slp", path).name == "day 1"
+
+
+def replace_text(file: h5py.File, name: str, text: str) -> None:
+    del file[name]
+    file[name] = np.array([text.encode()])
+
+
+def test_a_package_goes_by_the_video_that_its_images_are_from(tmp_path: Path) -> None:
+    path = twins.sleap_slp(tmp_path)
+    original = {
+        "filename": "/lab/day 1.mp4",
+        "backend": {"shape": [5000, 480, 640, 1], "filename": "/lab/day 1.mp4"},
+    }
+    embedded = {"filename": "clip.pkg.slp", "backend": {"shape": [3, 480, 640, 1], "dataset": "video0/video"}}
+    with h5py.File(path, "r+") as file:
+        replace_text(file, "videos_json", json.dumps(embedded))
+        file.create_group("video0/source_video").attrs["json"] = json.dumps(original)
+    recording = only("sleap_slp", path)
+    assert (recording.name, recording.video, recording.frame_count) == ("day 1", "day 1.mp4", 5000)
+    with h5py.File(path, "r+") as file:
+        del file["video0"]
+        replace_text(file, "videos_json", json.dumps(embedded | {"source_video": original}))
+    assert only("sleap_slp", path).name == "day 1"

@@ -11,7 +11,7 @@ import pytest
 from lakes import open_lake, rows
 
 from etholake.errors import DataError, UsageError
-from etholake.lake import generation_prefix, new_generation
+from etholake.generations import generation_prefix, new_generation
 from etholake.settings import Settings
 from etholake.stages.lake import query
 from etholake.stages.video_names import NamedVideo, find_videos, resolve, resolve_in, split_list

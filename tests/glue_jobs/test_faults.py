@@ -27,7 +27,8 @@ from sparks import jvm_environment
 
 from etholake import aws, local_server
 from etholake.contract import CURATED_ZONE, TABLES
-from etholake.lake import Lake, generation_prefix
+from etholake.generations import generation_prefix
+from etholake.lake import Lake
 from etholake.settings import Settings, replace_port
 
 HERE = Path(__file__).parent

@@ -17,7 +17,8 @@ from etholake.contract import CURATED_ZONE, QUALITY_POINTER, arrow_schema
 from etholake.curate import compact
 from etholake.curate import units as plan
 from etholake.errors import DataError
-from etholake.lake import LostRaceError, generation_prefix, new_generation
+from etholake.generations import generation_prefix, new_generation
+from etholake.lake import LostRaceError
 from etholake.pages.quality import render
 from etholake.settings import Settings
 from etholake.stages.lake import vacuum

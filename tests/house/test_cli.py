@@ -32,6 +32,18 @@ def test_every_verb_has_help(capsys: pytest.CaptureFixture[str]) -> None:
     check_each(VERBS, check)
 
 
+def test_a_stage_that_starts_a_job_imports_neither_pandas_nor_torch() -> None:
+    """They take longer than the rest of a verb; the job itself imports them."""
+    stages = ("cloud.deploy", "lake.etl", "model.train", "pipeline.machine", "serving.predict", "serving.serve")
+    imports = "; ".join(f"import etholake.stages.{stage}" for stage in stages)
+    command = [
+        sys.executable,
+        "-c",
+        f"{imports}; import sys; print(sorted({{'pandas', 'torch'}} & sys.modules.keys()))",
+    ]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
 def test_a_wrong_verb_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         cli.main(["fly"])

@@ -1,11 +1,13 @@
 """Fingerprints over the import closure of the entry scripts change with what decides a result only."""
 
+import inspect
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from etholake.code_fingerprint import closure, code_fingerprint
+from etholake.dataset import store
 from etholake.digest import fingerprint
 from etholake.errors import ContractError
 from etholake.stages.lake.etl import GLUE_SCRIPTS, NO_PART_OF_THE_TABLES, curation_fingerprint
@@ -74,6 +76,14 @@ def stages_that_run_again(sources: Mapping[str, bytes]) -> set[str]:
 )
 def test_pages_docs_and_messages_run_nothing_again(path: str, old: str, new: str) -> None:
     assert stages_that_run_again(changed(path, old, new)) == set()
+
+
+def test_stored_tracks_have_a_version_of_every_module_that_makes_them() -> None:
+    made_by = {Path(inspect.getsourcefile(module) or "").relative_to(ROOT).as_posix() for module in store.MAKERS}
+    reached = closure(SOURCES, ["etholake/dataset/pose_tracks.py"], ["etholake.curate", "etholake.video"])
+    metadata = {"etholake/dataset/__init__.py", "etholake/dataset/video_meta.py"}  # no part of the stored arrays
+    assert {path for path in reached if path.startswith("etholake/dataset/")} - metadata <= made_by
+    assert made_by <= set(reached)
 
 
 def test_files_that_are_no_python_run_nothing_again() -> None:

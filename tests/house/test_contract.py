@@ -5,8 +5,9 @@ import pytest
 from collected import check_each
 
 from etholake import contract
+from etholake.catalog import partition_input, table_input
 from etholake.errors import ContractError, DataError
-from etholake.lake import folder, partition_input, table_input
+from etholake.generations import folder
 from etholake.storage import read_table, split_uri, write_table
 
 

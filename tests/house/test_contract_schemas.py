@@ -21,7 +21,7 @@ from collected import check_each
 from sparks import jvm_environment
 
 from etholake import aws, contract
-from etholake.lake import table_input
+from etholake.catalog import table_input
 from etholake.settings import Settings
 from local_mock.glue.schema import columns_of
 

@@ -15,7 +15,8 @@ from etholake import aws
 from etholake import lake as lake_module
 from etholake.contract import arrow_schema
 from etholake.errors import AwsError
-from etholake.lake import Lake, generation_prefix
+from etholake.generations import generation_prefix
+from etholake.lake import Lake
 from etholake.objects import response_time, store_time
 from etholake.settings import Settings
 from etholake.stages.lake import vacuum

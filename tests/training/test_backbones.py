@@ -25,7 +25,8 @@ from etholake.models.vision.vit import VisionTransformer
 from etholake.models.vision.weights_file import chosen_files
 from etholake.stages.model import explain
 from etholake.stages.model.backbones import backbone_names
-from etholake.training.cross import CrossValidationPlan, fit_folds
+from etholake.training.cross import fit_folds
+from etholake.training.cross_plan import CrossValidationPlan
 from etholake.training.fit import fit
 from etholake.training.schedule import Plateau, rate
 

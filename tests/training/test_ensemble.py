@@ -17,7 +17,8 @@ from etholake.events.types import PairScores
 from etholake.models.archive import META, load_model
 from etholake.models.ensemble.model import Ensemble, average
 from etholake.models.network_model import NetworkModel
-from etholake.training.cross import OUT_OF_FOLD, CrossValidationPlan, fit_folds
+from etholake.training.cross import OUT_OF_FOLD, fit_folds
+from etholake.training.cross_plan import CrossValidationPlan
 from etholake.training.oof import from_table, read_oof, to_table, write_oof
 
 QUICK = {**SMALL, "epochs": 2, "batches_per_epoch": 8, "threads": 1}

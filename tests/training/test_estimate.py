@@ -10,7 +10,8 @@ from etholake.dataset.video_meta import VideoMeta
 from etholake.events.post_processing import PostProcessing
 from etholake.events.types import Event, PairScores
 from etholake.models.boosted.forest import Boosted
-from etholake.training.cross import CrossValidationPlan, _EpochCounter
+from etholake.training.cross_plan import CrossValidationPlan
+from etholake.training.epoch_counter import EpochCounter
 from etholake.training.estimate import estimate, rare_actions
 from etholake.training.validation import HeldOut
 
@@ -96,9 +97,9 @@ def test_actions_with_few_labels_are_named() -> None:
 def test_the_time_that_is_left_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two configurations of 1 and 2 epochs, two folds and the whole: the clock moves 10 s an epoch, then 100 s."""
     clock = iter([0.0, 10.0, 10.0, 110.0, 210.0])
-    monkeypatch.setattr("etholake.training.cross.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("etholake.training.epoch_counter.time.monotonic", lambda: next(clock))
     rows: list[tuple[int, int, float | None]] = []
-    counter = _EpochCounter(lambda epoch, total, row: rows.append((epoch, total, row["left_s"])))
+    counter = EpochCounter(lambda epoch, total, row: rows.append((epoch, total, row["left_s"])))
     plan = CrossValidationPlan(("trees", "network"), folds=2)
     assert [fold for _, _, fold in plan.members()] == [0, 0, 1, 1, None, None]
     counter.planned.update({"trees": 3, "network": 6})

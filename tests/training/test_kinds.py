@@ -19,7 +19,8 @@ from etholake.models.boosted.forest import Boosted
 from etholake.models.ensemble.model import Ensemble
 from etholake.models.stacking.model import StackingModel
 from etholake.stages.model import explain
-from etholake.training.cross import OUT_OF_FOLD, CrossValidationPlan, fit_folds
+from etholake.training.cross import OUT_OF_FOLD, fit_folds
+from etholake.training.cross_plan import CrossValidationPlan
 from etholake.training.fit import fit
 from etholake.training.oof import read_oof
 from etholake.training.validation import HeldOut

@@ -14,7 +14,8 @@ from chases import SMALL  # type: ignore[import-not-found]
 from etholake.dataset.labelled import TrainingData
 from etholake.dataset.split import Span, Split
 from etholake.models.archive import META
-from etholake.training.cross import CrossValidationPlan, fit_folds
+from etholake.training.cross import fit_folds
+from etholake.training.cross_plan import CrossValidationPlan
 from etholake.training.learning_curve import learning_curve, mean_teaching_videos, part_of, smaller_splits
 
 

@@ -24,7 +24,8 @@ from etholake.models.network_model import new_network
 from etholake.models.pose_bert.task_loss import task_losses
 from etholake.models.registry import resolve
 from etholake.stages.model import explain
-from etholake.training.cross import CrossValidationPlan, fit_folds
+from etholake.training.cross import fit_folds
+from etholake.training.cross_plan import CrossValidationPlan
 from etholake.training.fit import annotated, fit
 from etholake.training.pretrain import pretrain
 from etholake.training.tasks import judge_tasks

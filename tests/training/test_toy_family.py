@@ -27,7 +27,8 @@ from etholake.models.archive import META, load_model
 from etholake.models.ensemble.model import Ensemble
 from etholake.models.registry import FAMILIES, config_names, family_names, resolve
 from etholake.stages.model import explain, tune
-from etholake.training.cross import CrossValidationPlan, fit_folds
+from etholake.training.cross import fit_folds
+from etholake.training.cross_plan import CrossValidationPlan
 from etholake.training.fit import fit
 from etholake.training.validation import HeldOut
 

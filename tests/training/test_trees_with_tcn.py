@@ -12,7 +12,8 @@ from etholake.events.metric import pooled
 from etholake.models.archive import load_model
 from etholake.models.ensemble.model import Ensemble
 from etholake.stages.model import explain
-from etholake.training.cross import CrossValidationPlan, fit_folds
+from etholake.training.cross import fit_folds
+from etholake.training.cross_plan import CrossValidationPlan
 
 FIELDS = {
     "boosted": {"rounds": 10, "depth": 3, "eta": 0.3, "min_child_weight": 5.0, "max_rows": 1000},

@@ -12,12 +12,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from etholake.contract import number
 from etholake.errors import DataError
 from etholake.formats.base import Bout, LabelRecording, ReadOptions, Remark
-from etholake.formats.labels.pairing import LoggedEvent, pair
+from etholake.formats.labels.pairing import LoggedEvent, pair, scorable
 from etholake.formats.labels.reading import safe_name, video_name
 
 __all__ = ["Media", "media_of_text", "recordings"]
@@ -40,7 +40,7 @@ def media_of_text(files: str, lengths: str, rates: str) -> list[Media]:
     media = []
     queues = [text.split("|") for text in (files, lengths, rates)]
     for player, queue in enumerate(queues[0]):
-        names = [name.strip() for name in _PLAYER.sub("", queue.strip()).split(";")]
+        names = _names(_PLAYER.sub("", queue.strip()))
         lengths_s, fps = (_numbers(cells[player] if player < len(cells) else "") for cells in queues[1:])
         if len(lengths_s) != len(names):  # the length of all together
             lengths_s = [None] * len(names)
@@ -52,6 +52,17 @@ def media_of_text(files: str, lengths: str, rates: str) -> list[Media]:
             if name and name != "NA"
         ]
     return media
+
+
+def _names(queue: str) -> list[str]:
+    """Return the files of a queue `a.mp4;b.mp4`. A piece without a suffix is the beginning of a name with `;`."""
+    names: list[str] = []
+    for piece in queue.split(";"):
+        if names and not PureWindowsPath(names[-1]).suffix:
+            names[-1] += f";{piece}"
+        else:
+            names.append(piece)
+    return [name.strip() for name in names]
 
 
 def _numbers(text: str) -> list[float | None]:
@@ -100,7 +111,7 @@ def recordings(
     common = LabelRecording(
         safe_name(observation),
         (),
-        vocabulary,
+        scorable(vocabulary, events, options),
         "second",
         observed=observed,
         animals=animals,

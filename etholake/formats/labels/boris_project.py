@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +22,7 @@ from etholake.formats.labels.reading import head, number_at, quietly, read_json
 __all__ = ["FORMAT"]
 
 _TARGET_SETS = {"target", "recipient", "receiver", "partner"}  # names of modifier sets that say whom
+_NO_CLOCK = "was scored on single pictures, which have no clock"
 _FIELDS = 4  # time, subject, code, modifier; comment and frame index are not needed
 
 
@@ -31,6 +32,11 @@ class _Ethogram:
 
     states: dict[str, bool]
     target_at: dict[str, int]
+
+    def vocabulary(self, options: ReadOptions) -> tuple[str, ...]:
+        """Return the behaviours that can become bouts: points only if they are asked for."""
+        points_too = options.point_events == "one-frame"
+        return tuple(code for code, is_state in self.states.items() if is_state or points_too)
 
 
 class BorisProject(LabelFormat):
@@ -59,14 +65,26 @@ class BorisProject(LabelFormat):
             str(s["name"]) for s in _dicts(project.get("subjects_conf")) if isinstance(s.get("name"), str)
         )
         problems, results = [], []
+        pictures = [name for name, item in observations.items() if _is_of_pictures(item)]
         for name, observation in observations.items():
+            if name in pictures and len(pictures) < len(observations):
+                continue
             try:
                 results.append(_observation(path, str(name), observation, ethogram, subjects, options))
             except DataError as err:
                 problems.append(str(err))
         raise_collected(DataError, f"{path}: observations that cannot be read", problems)
-        for group in results:
-            yield from group
+        about = tuple(
+            Remark("left-out", f"observation '{name}' {_NO_CLOCK}: its events are left out", path)
+            for name in pictures
+        )
+        for recording in (recording for group in results for recording in group):
+            yield replace(recording, remarks=(*recording.remarks, *about))
+            about = ()  # once, not with each video
+
+
+def _is_of_pictures(observation: object) -> bool:
+    return isinstance(observation, dict) and str(observation.get("type", "MEDIA")).upper() == "IMAGES"
 
 
 def _dicts(value: object) -> list[dict[str, Any]]:
@@ -99,11 +117,9 @@ def _observation(
 ) -> list[LabelRecording]:
     if not isinstance(observation, dict) or not isinstance(observation.get("events", []), list):
         raise DataError(f"{path}: observation '{name}' has no list of events.")
-    if str(observation.get("type", "MEDIA")).upper() == "IMAGES":
+    if _is_of_pictures(observation):
         raise DataError(
-            f"{path}: observation '{name}' was scored on single pictures, which have no clock: export it "
-            "from BORIS "
-            "as csv with a frame column."
+            f"{path}: observation '{name}' {_NO_CLOCK}: export it from BORIS as csv with a frame column."
         )
     offset = number_at(observation.get("time offset") or 0, path, f"the time offset of observation '{name}'")
     events = []
@@ -129,7 +145,7 @@ def _observation(
         alternating(events),
         _media(path, name, observation),
         options,
-        vocabulary=tuple(ethogram.states) + tuple(undefined),
+        vocabulary=ethogram.vocabulary(options) + tuple(undefined),
         animals=subjects,
         observed=observed,
         remarks=remarks,

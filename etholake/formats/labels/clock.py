@@ -49,7 +49,7 @@ def in_frames(recording: LabelRecording, fps: float | None = None) -> LabelRecor
     if recording.time_unit == "second" and not rate:
         raise DataError(
             f"The labels of '{recording.name}' are in seconds, and neither the file nor its video says how many "
-            "frames a second has: write fps into the mapping."
+            "frames a second has: give --fps, or fps in mapping.toml."
         )
 
     def frame(time: float) -> float:

@@ -22,7 +22,7 @@ from etholake.formats.base import Bout, Detection, LabelFormat, LabelRecording, 
 from etholake.formats.labels.clock import sample_rate
 from etholake.formats.labels.directed import split_name
 from etholake.formats.labels.onehot import UNLABELLED, is_binary, runs, states_of
-from etholake.formats.labels.pairing import LoggedEvent, pair
+from etholake.formats.labels.pairing import LoggedEvent, pair, scorable
 from etholake.formats.labels.reading import (
     column,
     head,
@@ -158,7 +158,7 @@ def _manual(path: Path, sheet: EthoVisionSheet, options: ReadOptions) -> LabelRe
     return LabelRecording(
         name,
         tuple(bouts),
-        tuple(dict.fromkeys(e.action for e in events)),
+        scorable((e.action for e in events), events, options),
         "second",
         animals=tuple(dict.fromkeys(e.agent for e in events if e.agent)),
         media=media,

@@ -12,6 +12,7 @@ from typing import Any
 from etholake.errors import DataError
 from etholake.formats.base import Bout, Detection, LabelFormat, LabelRecording, ReadOptions, Remark
 from etholake.formats.labels.reading import number_at, quietly, safe_name
+from etholake.formats.pose.nwb import start_of
 
 __all__ = ["FORMAT"]
 
@@ -46,7 +47,8 @@ class NwbIntervals(LabelFormat):
                 tables = _tables(file)
                 if not tables:
                     raise DataError(f"{path}: there is no TimeIntervals table with labels in it.")
-                yield from [_recording(path, name, table) for name, table in tables.items()]
+                start = start_of(file)
+                yield from [_recording(path, name, table, start) for name, table in tables.items()]
         except DataError:
             raise
         except Exception as err:  # a damaged file makes h5py raise almost anything
@@ -99,7 +101,7 @@ def _column(path: Path, table: Any, name: str) -> list[Any]:
     return values
 
 
-def _recording(path: Path, name: str, table: Any) -> LabelRecording:
+def _recording(path: Path, name: str, table: Any, start_s: float) -> LabelRecording:
     label = _label(table) or _LABELS[0]
     starts, stops = ([number_at(v, path, c) for v in _column(path, table, c)] for c in ("start_time", "stop_time"))
     columns = {c: [_text(v) for v in _column(path, table, c)] for c in (label, "agent", "target") if c in table}
@@ -112,13 +114,14 @@ def _recording(path: Path, name: str, table: Any) -> LabelRecording:
         agent, target = (columns[c][i] if c in columns else "" for c in ("agent", "target"))
         bouts.append(Bout(columns[label][i], start, stop, agent, target or None))
     animals = [animal for bout in bouts for animal in (bout.agent, bout.target) if animal]
-    text = f"the intervals of {name} are seconds from the start of the video"
+    text = f"the intervals of {name} are seconds of the session, in which the video starts at {start_s:g} s"
     return LabelRecording(
         safe_name(path.stem),
         tuple(sorted(bouts, key=lambda bout: bout.start)),
         tuple(dict.fromkeys(bout.action for bout in bouts)),
         "second",
         animals=tuple(dict.fromkeys(animals)),
+        offset_s=-start_s,
         remarks=(Remark("assumed", text, path),),
     )
 

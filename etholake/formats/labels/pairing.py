@@ -12,7 +12,7 @@ from typing import Literal
 from etholake.errors import DataError
 from etholake.formats.base import Bout, ReadOptions, Remark
 
-__all__ = ["LoggedEvent", "alternating", "pair"]
+__all__ = ["LoggedEvent", "alternating", "pair", "scorable"]
 
 _SHOWN = 10  # unpaired events listed in full
 Key = tuple[str, str | None, str, tuple[str, ...]]
@@ -52,6 +52,16 @@ def alternating(events: Iterable[LoggedEvent]) -> list[LoggedEvent]:
             seen[event.key] += 1
         stated.append(replace(event, status=status))
     return stated
+
+
+def scorable(vocabulary: Iterable[str], events: Iterable[LoggedEvent], options: ReadOptions) -> tuple[str, ...]:
+    """Return the actions of a vocabulary whose frames without a bout are frames without the action.
+
+    Those of which point events are left out are not among them: they took place where no bout says so.
+    """
+    points = {event.action for event in events if event.status == "POINT"}
+    left_out = points if options.point_events == "leave-out" else set()
+    return tuple(action for action in dict.fromkeys(vocabulary) if action not in left_out)
 
 
 def pair(

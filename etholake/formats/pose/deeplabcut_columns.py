@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,11 @@ class Columns:
     xyz: npt.NDArray[np.int64]
     likelihood: npt.NDArray[np.int64] | None
     remarks: tuple[Remark, ...] = ()
+
+    @property
+    def objects(self) -> tuple[str, ...]:
+        """Return the group of unique body parts, which is no animal, where there are animals beside it."""
+        return (UNIQUE_PARTS,) if UNIQUE_PARTS in self.animals and len(self.animals) > 1 else ()
 
 
 def index_columns(path: Path, columns: Sequence[tuple[str, str, str]], options: ReadOptions) -> Columns:
@@ -80,11 +85,11 @@ def index_columns(path: Path, columns: Sequence[tuple[str, str, str]], options: 
         remarks.append(
             Remark("assumed", "the unit and the axes of the three-dimensional points are kept as they are", path)
         )
-    if UNIQUE_PARTS in animals and len(animals) > 1:
-        remarks.append(
-            Remark("note", "'single' holds DeepLabCut's unique body parts, which belong to no animal", path)
-        )
-    return Columns(animals, parts, xyz, likelihood if (likelihood >= 0).any() else None, tuple(remarks))
+    where = Columns(animals, parts, xyz, likelihood if (likelihood >= 0).any() else None)
+    if where.objects:
+        text = f"'{UNIQUE_PARTS}' holds DeepLabCut's unique body parts, which belong to no animal"
+        remarks.append(Remark("note", text, path, remedy=f"{UNIQUE_PARTS} = 0 in [animals] leaves them out"))
+    return replace(where, remarks=tuple(remarks))
 
 
 def _one_animal(
@@ -192,4 +197,5 @@ def _recording(
         missing=missing,
         remarks=notes,
         video=video,
+        objects=columns.objects,
     )

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etholake.errors import DataError
 from etholake.formats.base import Detection, PoseFormat, PoseRecording, ReadOptions
-from etholake.formats.hdf5 import open_hdf5
+from etholake.formats.hdf5 import CompressionError, open_hdf5
 from etholake.formats.pose.deeplabcut_columns import index_columns, recordings
 from etholake.formats.pose.pandas_hdf import HdfTable, last_level, read_table, table_keys
 from etholake.formats.reading import quiet, reading
@@ -59,12 +58,20 @@ class DeepLabCutH5(PoseFormat):
 
 
 def _track_keys(file: h5py.File) -> list[str]:
-    """Return the keys of the tables that have columns x and y on the last of their levels."""
+    """Return the keys of the tables that have columns x and y on the last of their levels.
+
+    A table whose labels cannot be unpacked is among them, so that its reading says why.
+    """
     keys = []
     for key in table_keys(file):
-        with suppress(DataError):  # a table of another kind
-            if {"x", "y"} <= set(last_level(file, key)):
-                keys.append(key)
+        try:
+            is_wanted = {"x", "y"} <= set(last_level(file, key))
+        except CompressionError:
+            is_wanted = True
+        except DataError:  # a table of another kind
+            is_wanted = False
+        if is_wanted:
+            keys.append(key)
     return keys
 
 

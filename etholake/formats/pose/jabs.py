@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from etholake.errors import DataError
 from etholake.formats.base import Detection, PoseFormat, PoseRecording, ReadOptions, Remark
-from etholake.formats.hdf5 import attribute, node, open_hdf5, read
+from etholake.formats.hdf5 import attribute, children, node, open_hdf5, read, walk
 from etholake.formats.pose.points import make_recording
 from etholake.formats.reading import quiet, reading
 
@@ -66,6 +66,7 @@ class Jabs(PoseFormat):
                     f"{path}: points {points.shape} do not fit confidences {confidence.shape} of 12 parts."
                 )
             identity, remarks = _identities(path, file, version, N, S)
+            remarks += _not_read(path, file)
             A = int(identity.max(initial=-1)) + 1
             if A > MAX_ANIMALS:
                 raise DataError(f"{path}: has the identity {A}, which is more than {MAX_ANIMALS} animals.")
@@ -115,6 +116,19 @@ def _version(path: Path, file: h5py.File) -> int:
             return version
     declared = attribute(node(file, "poseest"), "version")
     return int(np.asarray(declared).reshape(-1)[0]) if declared is not None else 2
+
+
+def _not_read(path: Path, file: h5py.File) -> list[Remark]:
+    """Return a remark on the objects and outlines that the file holds beside the points."""
+    objects = [
+        name
+        for group in walk(file)
+        if group.name in ("/static_objects", "/dynamic_objects")
+        for name, _ in children(group)
+    ]
+    named = [f"objects ({', '.join(objects)})"] if objects else []
+    named += ["outlines (seg_data)"] if node(file, "poseest/seg_data") is not None else []
+    return [Remark("left-out", f"{' and '.join(named)} of the file are not read", path)] if named else []
 
 
 def _identities(

@@ -84,7 +84,17 @@ def read_numbers(
         for chunk in table.column(name).chunks:
             values[at, start : start + len(chunk)] = chunk.to_numpy(zero_copy_only=False)
             start += len(chunk)
-    return NumberTable([table.column(name).to_pylist() for name in texts], values.T)
+    return _without_empty_end(NumberTable([table.column(name).to_pylist() for name in texts], values.T))
+
+
+def _without_empty_end(table: NumberTable) -> NumberTable:
+    """Return the table without the rows of empty cells at its end, which spreadsheets save."""
+    rows = len(table.values)
+    while table.index and rows and not any(cells[rows - 1].strip() for cells in table.index):
+        if not np.isnan(table.values[rows - 1]).all():
+            break
+        rows -= 1
+    return NumberTable([cells[:rows] for cells in table.index], table.values[:rows])
 
 
 def _block_size(path: Path) -> int:
@@ -127,7 +137,8 @@ def _read_carefully(
                 )
         except csv.Error as err:
             raise DataError(f"{path}, line {reader.line_num}: cannot be read as csv: {err}.") from err
-    return NumberTable(index, np.array(values, np.float32).reshape(len(values), len(columns)))
+    table = NumberTable(index, np.array(values, np.float32).reshape(len(values), len(columns)))
+    return _without_empty_end(table)
 
 
 def _number(path: Path, line: int, name: str, cell: str) -> float:

@@ -24,7 +24,7 @@ from etholake.formats.reading import file_name, quiet, reading, video_stem
 if TYPE_CHECKING:
     import h5py
 
-__all__ = ["FORMAT", "Nwb"]
+__all__ = ["FORMAT", "Nwb", "start_of"]
 
 UNITS: dict[str, tuple[Literal["px", "cm", "mm", "m"], bool]] = {  # unit: its name here, and whether it is known
     "pixels": ("px", True), "pixel": ("px", True), "px": ("px", True),
@@ -80,7 +80,32 @@ class Nwb(PoseFormat):
             videos: dict[tuple[str, str], _Video] = {}
             for group in _estimations(file):
                 _add(path, group, videos, options)
+            if start := start_of(file):
+                text_ = f"the points start at {start:g} s of the session, which is taken for frame 0"
+                for video in videos.values():
+                    video.remarks.append(Remark("assumed", text_, path))
             yield from at_least_one(path, (_recording(path, video) for video in videos.values()))
+
+
+def start_of(file: h5py.File) -> float:
+    """Return the second of the session in which the earliest series of points starts; 0 where it counts frames."""
+    starts = []
+    for group in _estimations(file):
+        for _, series in children(group):
+            if _type(series) == "PoseEstimationSeries" and (start := _start(series)) is not None:
+                starts.append(start)
+    return min(starts, default=0.0)
+
+
+def _start(series: h5py.Group) -> float | None:
+    """Return the first time of a series in seconds, None if its times count frames or are no numbers."""
+    if node(series, "timestamps") is not None:
+        times = read(series, "timestamps").astype(np.float64)
+        counts = times.size > 1 and np.array_equal(times, np.floor(times)) and np.diff(times).min() == 1
+        start = times[0] if times.size and not counts else float("nan")
+    else:
+        start = read(series, "starting_time").reshape(-1)[0] if node(series, "starting_time") is not None else 0.0
+    return float(start) if np.isfinite(start) else None
 
 
 def _type(group: h5py.Group) -> str:
@@ -198,13 +223,13 @@ def _series(path: Path, group: h5py.Group, animal: str, part: str) -> _Series:
 def _clock(path: Path, group: h5py.Group, count: int) -> tuple[npt.NDArray[np.int64], float | None]:
     """Return frame numbers and frames per second of a series, from its rate or its timestamps.
 
-    Timestamps 0, 1, 2, … count frames (a converter wrote them so): they give no frames per second.
+    Timestamps 0, 1, 2, … and a rate of 1 count frames (converters write them so): they give no frames per second.
     """
     start = node(group, "starting_time")
     if node(group, "timestamps") is None:
         rate = attribute(start, "rate") if start is not None else None
         fps = float(rate) if rate is not None else 0.0
-        return np.arange(count), fps if np.isfinite(fps) and fps > 0 else None
+        return np.arange(count), fps if np.isfinite(fps) and fps > 0 and fps != 1 else None
     times = read(group, "timestamps").astype(np.float64)
     if times.shape != (count,) or not np.isfinite(times).all():
         raise DataError(
@@ -222,7 +247,7 @@ def _clock(path: Path, group: h5py.Group, count: int) -> tuple[npt.NDArray[np.in
     if (whole < 1).any() or np.abs(steps / typical - whole).max() > 0.4:
         return np.arange(count), None
     frames = np.concatenate([[0], np.cumsum(whole)])
-    return frames, float(frames[-1] / (times[-1] - times[0]))
+    return frames, round(float(frames[-1] / (times[-1] - times[0])), 6)  # without what binary numbers add
 
 
 def _recording(path: Path, video: _Video) -> PoseRecording:
@@ -258,7 +283,7 @@ def _recording(path: Path, video: _Video) -> PoseRecording:
     if not rates:
         remarks.append(
             Remark(
-                "assumed", "the timestamps count frames, or are irregular: they give no frames per second", path
+                "assumed", "its timestamps count frames, or are irregular: they give no frames per second", path
             )
         )
     if depth == 3 and any(s.xyz.shape[1] == 2 for s in video.series):

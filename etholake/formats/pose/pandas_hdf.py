@@ -7,6 +7,7 @@ Here they are read as data (`etholake.formats.inert_pickle`).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -193,12 +194,10 @@ def _label(label: Any) -> tuple[str, ...]:
 
 
 def _plain(index: list[tuple[str, ...]]) -> npt.NDArray[Any] | list[tuple[str, ...]]:
-    """Return the index as numbers if it is one column of whole numbers."""
+    """Return the index as numbers if it is one column of whole numbers, which pandas may hold as floats."""
     if all(len(label) == 1 for label in index[:1]):
-        try:
-            return np.array([int(label[0]) for label in index], dtype=np.int64)
-        except (ValueError, OverflowError):
-            pass
+        with suppress(ValueError, OverflowError):
+            return np.array([int(label[0].removesuffix(".0")) for label in index], dtype=np.int64)
     return index
 
 

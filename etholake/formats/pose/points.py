@@ -49,6 +49,7 @@ def make_recording(
     size: tuple[int, int] | None = None,
     frame_count: int | None = None,
     video: str | None = None,
+    objects: Sequence[str] = (),
 ) -> PoseRecording:
     """Return a recording whose missing points are NaN, counted by reason, and whose likelihoods are 0..1.
 
@@ -101,6 +102,7 @@ def make_recording(
         missing=+counts,
         video=video,
         remarks=tuple(notes),
+        objects=tuple(objects),
     )
 
 

@@ -67,6 +67,7 @@ class SleapSlp(PoseFormat):
             version = float(attribute(group, "format_id") or 1.0)
             metadata = json.loads(text(attribute(group, "json") or "{}"))
             videos = [json.loads(item) for item in strings(file, "videos_json")] or metadata.get("videos") or [{}]
+            videos = [_original(file, video) for video in videos]
             tracks = [str(json.loads(item)[1]) for item in strings(file, "tracks_json")]
             parts = _parts(path, metadata)
             labels = _labels(path, file, len(parts))
@@ -183,6 +184,15 @@ def _file_of(backend: dict[str, Any], video: dict[str, Any]) -> str:
         return str(PureWindowsPath(str(name[0])).parent) if name else ""
     name = str(name)
     return "" if name == "." else name
+
+
+def _original(file: h5py.File, video: dict[str, Any]) -> dict[str, Any]:
+    """Return the video from which a package embeds single images; any other video as it is."""
+    embedded = str((video.get("backend") or {}).get("dataset") or "")
+    group = node(file, f"{embedded.rpartition('/')[0]}/source_video") if "/" in embedded else None
+    stored = attribute(group, "json") if group is not None else None
+    source = json.loads(text(stored)) if stored is not None else video.get("source_video")
+    return source if isinstance(source, dict) and source else video
 
 
 def _positive(value: Any) -> float | None:

@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from etholake.dataset.labelled import LabelledVideo, lab_actions, whole_spans
-from etholake.dataset.pose_tracks import MODEL_FPS, PoseTracks
+from etholake.dataset.pose_tracks import PoseTracks
+from etholake.dataset.resampling import MODEL_FPS
 from etholake.dataset.split import Span
 from etholake.errors import ContractError, DataError
 from etholake.events.post_processing import PostProcessing

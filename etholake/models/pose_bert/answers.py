@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from etholake.dataset.pose_tracks import MODEL_FPS, PoseTracks
+from etholake.dataset.pose_tracks import PoseTracks
+from etholake.dataset.resampling import MODEL_FPS
 from etholake.dataset.windows import Window
 
 if TYPE_CHECKING:

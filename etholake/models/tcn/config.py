@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from etholake.dataset.pose_tracks import MODEL_FPS
+from etholake.dataset.resampling import MODEL_FPS
 from etholake.errors import UsageError
 
 __all__ = ["PRESETS", "TcnConfig"]

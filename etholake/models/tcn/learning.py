@@ -19,6 +19,7 @@ from etholake.dataset.labelled import LabelledVideo, lab_actions
 from etholake.dataset.split import Span
 from etholake.errors import DataError
 from etholake.features.registry import table_encoder
+from etholake.models.adamw import AdamW
 from etholake.models.boosted.forest import annotated_frames, labeled_pairs
 from etholake.models.tcn.config import TcnConfig
 from etholake.models.tcn.model import Expert, Key, TcnModel, kind_of
@@ -114,7 +115,7 @@ def _trained(x: Sequence[Tensor], y: Sequence[Tensor], config: TcnConfig, random
     """
     network = Tcn(len(x[0]), y[0].shape[1], config.width, config.blocks, config.dropout)
     updates = config.updates(sum(sequence.shape[1] for sequence in x))
-    optimiser = torch.optim.AdamW(network.parameters(), lr=config.lr, weight_decay=config.weight_decay)
+    optimiser = AdamW(network.parameters(), lr=config.lr, weight_decay=config.weight_decay)
     rate = torch.optim.lr_scheduler.OneCycleLR(optimiser, config.lr, total_steps=updates, pct_start=0.1)
     kept = [parameter.detach().clone() for parameter in network.parameters()]
     network.train()

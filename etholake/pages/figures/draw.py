@@ -6,6 +6,8 @@ Times are seconds from the video's start, speeds cm/s, places as the camera sees
 
 from __future__ import annotations
 
+import math
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +28,8 @@ __all__ = [
 
 LANE = 0.22  # inches a lane or row
 LANES_AT_MOST = 200
+CHARACTERS = 15  # an inch holds of a title; a few more of a legend, whose letters are smaller
+HANDLE = 6  # characters that the patch of a legend takes
 
 
 def ethogram(events: pd.DataFrame, duration_s: float, title: str) -> Figure:
@@ -52,19 +56,24 @@ def ethogram(events: pd.DataFrame, duration_s: float, title: str) -> Figure:
 def raster(events: pd.DataFrame, title: str, actions: Sequence[str]) -> Figure:
     """Draw the events of many animals, a row each and a colour an action; rows are sorted by group, video, animal.
 
-    `events` has group, video, agent_id, action, start_s and stop_s; `actions` (most time first) decide
+    `events` has group, lab, video, agent_id, action, start_s and stop_s; `actions` (most time first) decide
     the colours. Actions beyond the palette share grey, and the legend says so.
     """
-    rows = sorted({(e.group, e.video, e.agent_id) for e in events.itertuples()})
+    rows = sorted({(e.group, e.lab, e.video, e.agent_id) for e in events.itertuples()})
     figure, axes = _lanes(len(rows), title)
     colour = colours_of(actions)
     place = {row: number for number, row in enumerate(rows)}
     for action in actions:
-        for key, own in events[events.action == action].groupby(["group", "video", "agent_id"]):
+        for key, own in events[events.action == action].groupby(["group", "lab", "video", "agent_id"]):
             spans = list(zip(own.start_s, own.stop_s - own.start_s, strict=True))
             axes.broken_barh(spans, (place[key] - 0.4, 0.8), facecolors=colour[action], linewidth=0)
-    names = [" · ".join(filter(None, (group, f"{video} mouse{agent}"))) for group, video, agent in rows]
+    several = events.lab.nunique() > 1  # labs: the number of a video does not name it then
+    names = [
+        " · ".join(filter(None, (group, lab if several and lab != group else "", f"{video} mouse{agent}")))
+        for group, lab, video, agent in rows
+    ]
     axes.set_yticks(range(len(rows)), names)
+    axes.set_xlim(0, events.stop_s.max())
     axes.set_xlabel("time (s)")
     coloured = {action: code for action, code in colour.items() if code != OTHER}
     if len(coloured) < len(colour):
@@ -76,7 +85,8 @@ def raster(events: pd.DataFrame, title: str, actions: Sequence[str]) -> Figure:
 def budget(shares: pd.DataFrame, title: str) -> Figure:
     """Draw the share of time by action and group: mean and its 95 % interval, and every animal as a point.
 
-    `shares` has group, action and percent (0 for an action that was looked for and never seen).
+    `shares` has group, lab, video, agent_id, action and percent (0 for an action that was looked for and never
+    seen).
     """
     actions, groups = shown_actions(shares), sorted(shares.group.unique())
     figure, axes = _axes(1.2 + 0.32 * len(actions) * max(1.0, 0.6 * len(groups)), title)
@@ -92,10 +102,10 @@ def budget(shares: pd.DataFrame, title: str) -> Figure:
             axes.plot([low, high], [at, at], color="black", linewidth=1)
             axes.plot(values, at + _spread(len(values), height * 0.5), ".", color=colour[group], markersize=3)
     axes.set_yticks(range(len(actions)), actions)
-    axes.invert_yaxis()
+    axes.set_ylim(len(actions) - 0.5, -0.5)
     axes.set_xlim(left=0)
-    axes.set_xlabel("time (% of the video); mean, 95 % interval, one point an animal and video")
-    counts = shares.drop_duplicates(["group", "video", "agent_id"]).groupby("group").size()
+    axes.set_xlabel("time (% of the video)\nmean, 95 % interval, one point an animal and video")
+    counts = shares.drop_duplicates(["group", "lab", "video", "agent_id"]).groupby("group").size()
     _legend(axes, {f"{group} (n = {counts[group]})".strip(): colour[group] for group in groups})
     return figure
 
@@ -117,7 +127,7 @@ def comparison(shares: pd.DataFrame, compared: Sequence[Comparison], title: str)
     figure, panels = plt.subplots(
         len(pairs), 1, figsize=(WIDTH, sum(heights) + 0.5), height_ratios=heights, squeeze=False
     )
-    figure.suptitle(title, x=0.01, ha="left")
+    _title(figure, title)
     for pair, axes in zip(pairs, panels[:, 0], strict=True):
         ordered = sorted(rows[pair], key=lambda one: actions.index(one.action))
         for row, one in enumerate(ordered):
@@ -150,7 +160,7 @@ def transitions(counts: pd.DataFrame, title: str) -> Figure:
     side = max(2.0, 0.24 * len(names)) + 1.2
     figure: Figure
     figure, panels = plt.subplots(1, len(groups), figsize=(side * len(groups) + 0.6, side), squeeze=False)
-    figure.suptitle(title, x=0.01, ha="left")
+    _title(figure, title)
     matrices = {group: _matrix(counts[counts.group == group], names) for group in groups}
     percent = {group: _percent_of_rows(matrix) for group, matrix in matrices.items()}
     highest = max(float(np.nanmax(values)) for values in percent.values())
@@ -186,7 +196,7 @@ def heatmap(points: pd.DataFrame, unit: str, title: str, bins: int = 50) -> Figu
     groups = sorted(points.group.unique())
     figure: Figure
     figure, panels = plt.subplots(1, len(groups), figsize=(3.6 * len(groups) + 0.8, 3.6), squeeze=False)
-    figure.suptitle(title, x=0.01, ha="left")
+    _title(figure, title)
     measured = points.dropna(subset=["x", "y"])
     edges = [np.linspace(measured[axis].min(), measured[axis].max(), bins + 1) for axis in ("x", "y")]
     percent = {}
@@ -207,15 +217,17 @@ def heatmap(points: pd.DataFrame, unit: str, title: str, bins: int = 50) -> Figu
 def speed(speeds: pd.DataFrame, title: str) -> Figure:
     """Draw the mean speed by minute and group, with its 95 % interval over animals.
 
-    `speeds` has group, video, mouse_id, minute (from 0) and speed (cm/s, mean of the minute). A group of one
+    `speeds` has group, lab, video, mouse_id, minute (from 0) and speed (cm/s, mean of the minute). A group of one
     animal has no interval.
     """
+    from matplotlib.ticker import MaxNLocator
+
     figure, axes = _axes(2.8, title)
     groups = sorted(speeds.group.unique())
     colour, label = colours_of(groups), {}
     for group in groups:
         own = speeds[speeds.group == group].dropna(subset=["speed"])
-        animals = own.drop_duplicates(["video", "mouse_id"]).shape[0]
+        animals = own.drop_duplicates(["lab", "video", "mouse_id"]).shape[0]
         label[f"{group} (n = {animals})".strip()] = colour[group]
         minutes, means, lows, highs = [], [], [], []
         for minute, values in own.groupby("minute").speed:
@@ -226,8 +238,11 @@ def speed(speeds: pd.DataFrame, title: str) -> Figure:
             highs.append(high)
         axes.plot(minutes, means, color=colour[group], marker="." if len(minutes) < 30 else None)
         axes.fill_between(minutes, lows, highs, color=colour[group], alpha=0.25, linewidth=0)
-    axes.set_xlabel("time (min)")
-    axes.set_ylabel("speed (cm/s), mean and 95 % interval")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    last = int(speeds.minute.max())
+    axes.set_xlim(-0.5 if last == 0 else 0, last or 0.5)  # one minute is one point: it stands in the middle
+    axes.set_xlabel("time (min); mean, 95 % interval over animals")
+    axes.set_ylabel("speed (cm/s)")
     axes.set_ylim(bottom=0)
     _legend(axes, label)
     return figure
@@ -255,8 +270,14 @@ def _axes(height: float, title: str, width: float = WIDTH) -> tuple[Figure, Axes
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(figsize=(width, height))
-    axes.set_title(title)
+    _title(figure, title)
     return figure, axes
+
+
+def _title(figure: Figure, title: str) -> None:
+    """Set the title of a whole figure from its left edge, in as many lines as its width needs."""
+    lines = textwrap.wrap(title, int(CHARACTERS * figure.get_figwidth()))
+    figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize="large")
 
 
 def _lanes(count: int, title: str) -> tuple[Figure, Axes]:
@@ -278,7 +299,11 @@ def _legend(axes: Axes, colour: dict[str, str]) -> None:
 
     if any(colour) and len(colour) > 0:
         handles = [Patch(color=code, label=name) for name, code in colour.items()]
-        axes.figure.legend(handles=handles, loc="outside lower center", ncols=min(4, len(handles)))
+        figure = axes.figure.get_figure(root=True)
+        fitting = int(CHARACTERS * figure.get_figwidth() / (max(map(len, colour)) + HANDLE))
+        columns = max(1, min(4, len(handles), fitting))
+        figure.set_figheight(figure.get_figheight() + LANE * (math.ceil(len(handles) / columns) - 1))
+        figure.legend(handles=handles, loc="outside lower center", ncols=columns)
 
 
 def _place_axes(axes: Axes, unit: str) -> None:

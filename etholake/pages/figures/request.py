@@ -8,13 +8,15 @@ from pathlib import Path
 
 from etholake.errors import UsageError, suggestion
 
-__all__ = ["FORMATS", "GROUPS", "KINDS", "FigureKind", "FigureRequest"]
+__all__ = ["FORMATS", "GROUPS", "KINDS", "ONE_VIDEO", "FigureKind", "FigureRequest"]
 
 FORMATS = (".pdf", ".png", ".svg")
 GROUPS: Mapping[str, str] = {  # --group -> column of the metadata without its mouse
     "condition": "condition", "treatment": "condition", "strain": "strain", "sex": "sex", "age": "age",
     "lab": "lab_id",
 }  # fmt: skip
+
+ONE_VIDEO = ("ethogram", "trajectory")  # kinds that show a single video
 
 
 @dataclass(frozen=True)
@@ -77,15 +79,19 @@ class FigureRequest:
             raise UsageError(f"A figure is written as {', '.join(FORMATS)}, but --out is {self.out}.")
         if self.kind == "comparison" and not self.group:
             raise UsageError(f"A comparison needs --group: {', '.join(GROUPS)}.")
-        if self.kind in ("ethogram", "trajectory") and len(self.videos) != 1:
+        if self.kind in ONE_VIDEO and len(self.videos) != 1:
             raise UsageError(f"A figure of the kind {self.kind} shows one video: give --videos with one id.")
-        if self.group and self.kind in ("ethogram", "trajectory"):
+        if self.group and self.kind in ONE_VIDEO:
             raise UsageError(f"A figure of the kind {self.kind} shows one video: it has no --group.")
 
     @property
     def title(self) -> str:
         """The figure's title: its kind, whose data it shows, and their source."""
-        whose = f"video {self.videos[0]}" if len(self.videos) == 1 else self.lab or "all labs"
+        whose = self.lab or "all labs"
+        if self.videos:
+            whose = f"video {self.videos[0]}" if len(self.videos) == 1 else f"{len(self.videos)} videos"
         source = f"predicted by {self.run_id}" if self.run_id else "annotated"
+        if self.kind == "ethogram" and self.run_id:
+            source = f"annotated, and {source}"
         of_places = self.kind in ("trajectory", "heatmap", "speed")
         return f"{KINDS[self.kind].title}, {whose}" + ("" if of_places else f", {source}")

@@ -14,6 +14,7 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -239,41 +240,49 @@ def _rows(settings: Settings, cursor: Any) -> list[tuple[Any, ...]]:
     return rows_of(text, [column[1] for column in cursor.description])
 
 
+# Making a connection parses Athena's whole service description: a third of a small query's time.
+@lru_cache(maxsize=8)
+def _connection(session: Any, url: str | None, region: str, database: str, workgroup: str) -> Any:
+    """Return PyAthena's connection, which threads may share: each query has a cursor of its own."""
+    from pyathena import connect
+
+    return connect(
+        session=session, endpoint_url=url, region_name=region, schema_name=database, work_group=workgroup,
+        poll_interval=_POLL_SECONDS,
+    )  # fmt: skip
+
+
 def _execute(settings: Settings, sql: str, literals: Sequence[str]) -> QueryResult:
     from botocore.exceptions import BotoCoreError
-    from pyathena import connect
     from pyathena.error import Error
 
     began = time.monotonic()
     started: list[str] = []
-    with connect(
-        session=aws.session(settings),
-        endpoint_url=aws.endpoint(settings, "athena"),
-        region_name=settings.region,
-        schema_name=settings.database,
-        work_group=settings.workgroup,
-        poll_interval=_POLL_SECONDS,
-    ) as connection:
-        cursor = connection.cursor()
-        try:
-            cursor.execute(
-                sql.strip().rstrip(";"),
-                list(literals) or None,
-                paramstyle="qmark",
-                on_start_query_execution=started.append,
-            )
-            rows = _rows(settings, cursor)
-        except Error as err:
-            if isinstance(err.__cause__, BotoCoreError):
-                raise err.__cause__ from None  # nobody answers: the CLI says how to start it
-            which = f"Query {started[0]}" if started else "The query"
-            raise AwsError(
-                f"{which} failed in work group '{settings.workgroup}': {err}{_remedy(str(err))}"
-            ) from err
-        return QueryResult(
-            [column[0] for column in cursor.description or []],
-            rows,
-            str(cursor.query_id),
-            int(cursor.data_scanned_in_bytes or 0),
-            time.monotonic() - began,
+    connection = _connection(
+        aws.session(settings),
+        aws.endpoint(settings, "athena"),
+        settings.region,
+        settings.database,
+        settings.workgroup,
+    )
+    cursor = connection.cursor()
+    try:
+        cursor.execute(
+            sql.strip().rstrip(";"),
+            list(literals) or None,
+            paramstyle="qmark",
+            on_start_query_execution=started.append,
         )
+        rows = _rows(settings, cursor)
+    except Error as err:
+        if isinstance(err.__cause__, BotoCoreError):
+            raise err.__cause__ from None  # nobody answers: the CLI says how to start it
+        which = f"Query {started[0]}" if started else "The query"
+        raise AwsError(f"{which} failed in work group '{settings.workgroup}': {err}{_remedy(str(err))}") from err
+    return QueryResult(
+        [column[0] for column in cursor.description or []],
+        rows,
+        str(cursor.query_id),
+        int(cursor.data_scanned_in_bytes or 0),
+        time.monotonic() - began,
+    )

@@ -14,7 +14,8 @@ from typing import Any
 
 from etholake.contract import CLIP_ZONE, CURATED_ZONE, TABLES
 from etholake.errors import UsageError
-from etholake.lake import DROPPED, MAX_RETENTION, POINTER, Lake, generation_prefix
+from etholake.generations import DROPPED, POINTER, generation_prefix
+from etholake.lake import MAX_RETENTION, Lake
 from etholake.objects import read_object, store_time
 from etholake.result import StageResult
 from etholake.settings import Settings

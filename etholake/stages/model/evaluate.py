@@ -8,7 +8,6 @@ where ``test_annotation/`` has its file), with stray quotes repaired as curation
 
 from __future__ import annotations
 
-import csv
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from etholake.contract import RAW_ANNOTATION_COLUMNS, SPLITS, action_name, number, whole_number
+from etholake.csv_rows import open_rows
 from etholake.curate.behaviors import Spans as LabelSpans
 from etholake.curate.behaviors import parse_labeled, parse_spans
 from etholake.digest import fingerprint
@@ -151,7 +151,7 @@ def run(
 
     from etholake import logs
     from etholake.contract import arrow_schema
-    from etholake.lake import identity
+    from etholake.generations import identity
     from etholake.stages.state import open_lake
 
     result = judge(data, submission, videos, spans, pairs)
@@ -191,9 +191,14 @@ def write_page(
     Raises UsageError for a model that has neither attention over time nor tasks.
     """
     from etholake.pages.evaluation import shown_videos, write
-    from etholake.stages.model import model_view
 
-    view = model_view.view(settings, model, data, shown_videos(evaluation)) if model else None
+    view = None
+    if model:
+        from etholake.stages.model import (
+            model_view,
+        )  # imports torch, which a page without a model does not wait for
+
+        view = model_view.view(settings, model, data, shown_videos(evaluation))
     write(page, evaluation, title, view)
 
 
@@ -231,14 +236,20 @@ def read_truth(data: Path, videos: Sequence[int] | None = None) -> Truth:
     truth = Truth([], {}, {})
     for split in SPLITS:
         for row in _metadata(data, split):
-            video, lab = int(whole_number(row["video_id"]) or 0), row["lab_id"].strip()
+            video, lab = row["video_id"], row["lab_id"].strip()
             truth.labs[video] = lab
             if name := (row.get("video_name") or "").strip():
                 truth.names[video] = name
             if (fps := _fps(row.get("frames_per_second"))) is not None:
                 truth.fps[video] = fps
             if videos is None or video in videos:
-                truth.whitelist[video] = frozenset(parse_labeled(row["behaviors_labeled"]).triplets)
+                labeled = parse_labeled(row["behaviors_labeled"])
+                truth.whitelist[video] = frozenset(labeled.triplets)
+                if labeled.malformed:
+                    _log.warning(
+                        "%s.csv: left out of the score, no item like 'mouse1,mouse2,attack' in behaviors_labeled "
+                        "of video %d: %s", split, video, ", ".join(labeled.malformed),
+                    )  # fmt: skip
                 partly = parse_spans(row.get("labeled_spans"))
                 if partly is None:
                     raise DataError(
@@ -255,19 +266,22 @@ def read_truth(data: Path, videos: Sequence[int] | None = None) -> Truth:
     return truth
 
 
-def _metadata(data: Path, split: str) -> list[dict[str, str]]:
+def _metadata(data: Path, split: str) -> list[dict[str, Any]]:
+    """Return the rows of a split's csv with `video_id` as a number; unusable ids and repeats are warned about."""
     path = data / f"{split}.csv"
     if not path.is_file():
         return []
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            rows = list(csv.DictReader(stream))
-    except (OSError, UnicodeDecodeError, csv.Error) as err:
-        raise DataError(f"{path}: cannot be read: {err}.") from err
-    missing = [n for n in ("lab_id", "video_id", "behaviors_labeled") if rows and n not in rows[0]]
-    if missing:
-        raise DataError(f"{path}: expected the columns lab_id, video_id, behaviors_labeled, but lacks {missing}.")
-    return [row for row in rows if whole_number(row["video_id"] or "") is not None]
+    videos: dict[int, dict[str, Any]] = {}
+    with open_rows(path, "metadata", ("lab_id", "video_id", "behaviors_labeled")) as rows:
+        for row in rows:
+            video = whole_number(row["video_id"])
+            if video is None:
+                _log.warning("%s: a row left out, its video_id '%s' is no whole number", path, row["video_id"])
+            elif video in videos:
+                _log.warning("%s: a row left out, an earlier one names video %d already", path, video)
+            else:
+                videos[video] = {**row, "video_id": video}
+    return list(videos.values())
 
 
 def _fps(text: str | None) -> float | None:
@@ -284,6 +298,8 @@ def _annotations(path: Path, video: int) -> list[Event]:
     names = list(RAW_ANNOTATION_COLUMNS)
     try:
         table = pq.ParquetFile(path).read(columns=names).select(names)
+        for name in set(names) - {"action"}:  # a fraction is no frame: it must not be cut off
+            table = table.set_column(names.index(name), name, table[name].cast(pa.int64()))
     except (pa.ArrowException, OSError, KeyError) as err:
         _log.warning("%s: left out of the score, cannot be read: %s", path, err)
         return []

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from etholake.contract import MIN_FPS, unified_part_sources
-from etholake.dataset.pose_tracks import MODEL_FPS
+from etholake.dataset.resampling import MODEL_FPS
 from etholake.errors import ContractError
 from etholake.evaluation.tasks import sample_kind
 from etholake.events.post_processing import PostProcessing

@@ -7,7 +7,6 @@ is never tracked of an animal is not made up, and neither is a point outside the
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from etholake import logs
-from etholake.contract import SPLITS, UNIFIED_PARTS, unified_part_sources
+from etholake.contract import SPLITS, UNIFIED_PARTS, unified_part_sources, whole_number
+from etholake.csv_rows import open_rows
 from etholake.curate.tracking import curate_tracking
-from etholake.dataset.pose_tracks import PoseTracks, chosen_source
+from etholake.dataset.part_sources import chosen_source
+from etholake.dataset.pose_tracks import PoseTracks
 from etholake.dataset.video_meta import VideoMeta
 from etholake.errors import DataError, UsageError
 from etholake.models.archive import load_model
@@ -184,11 +185,12 @@ def tracking_files(data: Path, videos: Collection[int]) -> list[tuple[Path, dict
         path = data / f"{split}.csv"
         if not path.is_file():
             continue
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            for row in csv.DictReader(stream):
-                file = data / f"{split}_tracking" / row["lab_id"] / f"{row['video_id']}.parquet"
-                if file.is_file() and (not videos or int(row["video_id"]) in videos):
-                    tracked.append((file, row))
+        with open_rows(path, "metadata", ("lab_id", "video_id")) as rows:
+            for row in rows:
+                video = whole_number(row["video_id"])
+                file = data / f"{split}_tracking" / row["lab_id"].strip() / f"{video}.parquet"
+                if video is not None and file.is_file() and (not videos or video in videos):
+                    tracked.append((file, {**row, "video_id": str(video)}))
     if missing := sorted(set(videos) - {int(row["video_id"]) for _, row in tracked}):
         raise UsageError(f"{data} has no tracks of the videos {missing}.")
     if not tracked:

@@ -12,7 +12,7 @@ from etholake import aws
 from etholake.errors import AwsError, DataError, UsageError, suggestion
 from etholake.events.post_processing import PostProcessing
 from etholake.events.types import PairScores, joined
-from etholake.lake import generation_prefix, identity, new_generation
+from etholake.generations import generation_prefix, identity, new_generation
 from etholake.models.archive import read_meta
 from etholake.settings import Settings
 from etholake.stages.model import models

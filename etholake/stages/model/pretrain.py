@@ -14,7 +14,7 @@ from etholake import aws, logs
 from etholake.contract import CURATED_ZONE, MODEL_ZONE
 from etholake.digest import fingerprint
 from etholake.errors import DataError, UsageError
-from etholake.lake import identity
+from etholake.generations import identity
 from etholake.models.network_family import NetworkFamily
 from etholake.models.registry import resolve
 from etholake.objects import delete_objects, list_objects, object_exists

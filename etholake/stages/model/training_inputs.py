@@ -20,7 +20,8 @@ from etholake.dataset.clip_channel import CLIP_INDEX, CLIPS
 from etholake.dataset.values import METADATA_NAMES, VALUES, VALUES_FILE, read_values, tasks_of
 from etholake.digest import bytes_digest, fingerprint
 from etholake.errors import AwsError, DataError, UsageError, suggestion
-from etholake.lake import Lake, identity
+from etholake.generations import identity
+from etholake.lake import Lake
 from etholake.models.archive import metadata_of
 from etholake.models.config import own_fields
 from etholake.models.shipping import ENTRY_POINTS

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from etholake.errors import UsageError
-from etholake.pages.figures.request import GROUPS, FigureRequest
+from etholake.pages.figures.request import GROUPS, ONE_VIDEO, FigureRequest
 from etholake.result import StageResult
 from etholake.settings import Settings
 from etholake.stages.lake import query
@@ -167,11 +167,14 @@ def _best_part(settings: Settings, request: FigureRequest) -> str:
 def _grouped(rows: pd.DataFrame, request: FigureRequest, what: str) -> tuple[pd.DataFrame, list[str]]:
     """Add the column `group`; leave out animals without one and say how many. Raises UsageError for no rows."""
     rows = rows.assign(group=rows[GROUPS[request.group]] if request.group else "")
-    rows = rows.drop(columns=[column for column in ("lab_id", *GROUPS.values()) if column in rows])
+    if request.kind in ONE_VIDEO and (labs := sorted(rows.lab_id.unique()))[1:]:
+        raise UsageError(f"Several labs have a video {request.videos[0]}: name one with --lab: {', '.join(labs)}.")
+    rows = rows.assign(lab=rows.lab_id)
+    rows = rows.drop(columns=[column for column in GROUPS.values() if column in rows])
     without, notes = rows[rows.group.isna()], []
     if not without.empty:
         animal = "agent_id" if "agent_id" in rows else "mouse_id"
-        count = len(without.drop_duplicates(["video", animal]))
+        count = len(without.drop_duplicates(["lab", "video", animal]))
         notes = [f"{count} animals (one a video) have no {request.group} in the metadata and are left out."]
     kept = rows[rows.group.notna()].reset_index(drop=True)
     if kept.empty:
@@ -237,13 +240,18 @@ def _transitions(settings: Settings, request: FigureRequest) -> _Drawn:
     from etholake.pages.figures import draw
 
     events, notes = _events(settings, request)
-    ordered = events.sort_values(["video", "agent_id", "start_s", "stop_s", "target_id", "action"])
-    ordered["next_action"] = ordered.groupby(["video", "agent_id"]).action.shift(-1)
-    followed = ordered.dropna(subset=["next_action"])
-    if followed.empty:
+    counts = _counted_transitions(events)
+    if counts.empty:
         raise UsageError("No event is followed by another of the same animal: there are no transitions to draw.")
-    counts = followed.groupby(["group", "action", "next_action"]).size().rename("n").reset_index()
     return _Drawn(draw.transitions(counts, request.title), counts, notes)
+
+
+def _counted_transitions(events: pd.DataFrame) -> pd.DataFrame:
+    """Return how often (`n`) an action of an animal is followed by the next one, by group. Pure."""
+    ordered = events.sort_values(["lab", "video", "agent_id", "start_s", "stop_s", "target_id", "action"])
+    ordered["next_action"] = ordered.groupby(["lab", "video", "agent_id"]).action.shift(-1)
+    followed = ordered.dropna(subset=["next_action"])
+    return followed.groupby(["group", "action", "next_action"]).size().rename("n").reset_index()
 
 
 def _trajectory(settings: Settings, request: FigureRequest) -> _Drawn:
@@ -265,7 +273,7 @@ def _speed(settings: Settings, request: FigureRequest) -> _Drawn:
 
     speeds, notes = _places(settings, request)
     speeds["minute"] = speeds.video_second.astype(int) // 60
-    minutes = speeds.groupby(["group", "video", "mouse_id", "minute"], as_index=False).speed.mean()
+    minutes = speeds.groupby(["group", "lab", "video", "mouse_id", "minute"], as_index=False).speed.mean()
     return _Drawn(draw.speed(minutes, request.title), minutes, notes)
 
 

@@ -26,7 +26,8 @@ from etholake.curate.statistics import behavior_summary, class_distribution
 from etholake.curate.work import ANNOTATIONS, BEHAVIOR
 from etholake.digest import fingerprint
 from etholake.errors import UsageError
-from etholake.lake import Lake, LostRaceError, folder
+from etholake.generations import folder
+from etholake.lake import Lake, LostRaceError
 from etholake.objects import list_objects, read_object
 from etholake.result import StageResult
 from etholake.review.history import VideoReview

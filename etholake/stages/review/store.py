@@ -16,7 +16,8 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from etholake.contract import arrow_schema
-from etholake.lake import Lake, LostRaceError, folder
+from etholake.generations import folder
+from etholake.lake import Lake, LostRaceError
 from etholake.objects import list_objects, read_object
 from etholake.review.bouts import BASELINE, BoutChange, ReviewedBout
 from etholake.review.history import VideoReview

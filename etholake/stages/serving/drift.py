@@ -25,7 +25,9 @@ import numpy.typing as npt
 
 from etholake import aws
 from etholake.contract import MODEL_ZONE, UNIFIED_PARTS, unified_part_sources
-from etholake.dataset.pose_tracks import MODEL_FPS, PartSources, PoseTracks
+from etholake.dataset.part_sources import PartSources
+from etholake.dataset.pose_tracks import PoseTracks
+from etholake.dataset.resampling import MODEL_FPS
 from etholake.dataset.video_meta import VideoMeta
 from etholake.digest import fingerprint
 from etholake.errors import DataError, EtholakeError

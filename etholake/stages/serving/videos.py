@@ -16,7 +16,8 @@ from typing import Any
 
 from etholake import aws
 from etholake.errors import DataError
-from etholake.lake import Lake, identity
+from etholake.generations import identity
+from etholake.lake import Lake
 from etholake.objects import read_object
 from etholake.settings import Settings
 from etholake.stages.state import open_lake

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from etholake.contract import number_of, whole_number_of
+from etholake.csv_rows import open_rows
 from etholake.errors import DataError, raise_collected
 from etholake.video.decode import DecodedFrame
 
@@ -47,31 +47,20 @@ def read_boxes(path: Path, min_confidence: float = 0.0) -> TableBoxes:
     DataError
         The file cannot be read, lacks a column, or has rows that are no boxes (they are named).
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        rows: Iterable[Mapping[str, Any]]
-        rows = json.loads(text) if path.suffix == ".json" else list(csv.DictReader(text.splitlines()))
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise ValueError("expected a list of objects")
-    except (OSError, ValueError, csv.Error) as err:
-        raise DataError(f"{path}: is no table of boxes ({err}). Expected csv or json with {COLUMNS}.") from err
-    if rows and (missing := [name for name in COLUMNS if name not in rows[0]]):
-        raise DataError(f"{path}: lacks the columns {missing}; it has {sorted(rows[0])}.")
+    rows = _rows(path)
     boxes: dict[tuple[int, int], list[float]] = {}
     problems = []
     for number, row in enumerate(rows):
         try:
-            frame, animal = int(row["frame"]), int(row["animal"])
-            box = [float(row[name]) for name in COLUMNS[2:]]
-            confidence = float(row.get("confidence") or 1)
-            whole = all(math.isfinite(value) for value in box) and box[0] < box[2] and box[1] < box[3]
-            if not whole or frame < 0 or not 0 < animal < 128 or frame >= 2**31:
-                raise ValueError("expected x0 < x1, y0 < y1, frame >= 0 and animal 1..127")
-        except (KeyError, TypeError, ValueError) as err:
+            frame, animal, box, confidence = _box(row)
+        except ValueError as err:
             problems.append(f"row {number + 1}: {err}")
             continue
-        if confidence >= min_confidence:
-            boxes[frame, animal] = box
+        if confidence < min_confidence:
+            continue
+        if (frame, animal) in boxes:
+            problems.append(f"row {number + 1}: an earlier row has the box of animal {animal} in frame {frame}")
+        boxes[frame, animal] = box
     if len(problems) > _SHOWN:
         problems = [*problems[:_SHOWN], f"… and {len(problems) - _SHOWN} more"]
     raise_collected(DataError, f"{path} has rows that are no boxes", problems)
@@ -83,3 +72,31 @@ def read_boxes(path: Path, min_confidence: float = 0.0) -> TableBoxes:
     for (frame, animal), box in boxes.items():
         array[frame, animals.index(animal)] = box
     return TableBoxes(array, animals)
+
+
+def _rows(path: Path) -> Sequence[Mapping[str, Any]]:
+    """Return the rows of a file of boxes. Raises DataError if it is none."""
+    if path.suffix.lower() != ".json":
+        with open_rows(path, "a table of boxes", COLUMNS) as rows:
+            return list(rows)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        if not isinstance(content, list) or not all(isinstance(row, dict) for row in content):
+            raise ValueError("expected a list of objects")
+    except (OSError, ValueError, RecursionError) as err:
+        raise DataError(f"{path}: is no table of boxes ({err}). Expected csv or json with {COLUMNS}.") from err
+    return content
+
+
+def _box(row: Mapping[str, Any]) -> tuple[int, int, list[float], float]:
+    """Return frame, animal, corners and confidence (1 where there is none) of a row. Raises ValueError."""
+    frame, animal = (whole_number_of(row.get(name)) for name in ("frame", "animal"))
+    corners = [number_of(row.get(name)) for name in COLUMNS[2:]]
+    box = [corner for corner in corners if corner is not None]
+    given = row.get("confidence")
+    confidence = 1.0 if given in (None, "") else number_of(given)
+    if frame is None or animal is None or len(box) < len(corners) or confidence is None:
+        raise ValueError(f"expected numbers, and whole ones for frame and animal, but got {dict(row)}")
+    if not 0 <= frame < 2**31 or not 0 < animal < 128 or box[0] >= box[2] or box[1] >= box[3]:
+        raise ValueError("expected x0 < x1, y0 < y1, frame >= 0 and animal 1..127")
+    return frame, animal, box, confidence

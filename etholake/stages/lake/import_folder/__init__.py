@@ -97,6 +97,8 @@ def run(
     """
     options = options or ImportOptions()
     _check(options)
+    if folder.resolve() == out.resolve():
+        raise UsageError(f"The import of {folder} cannot be written into {folder} itself: name another --out.")
     with contextlib.nullcontext() if options.dry_run else _held(out):
         return _run(folder, out, options, on_progress or silent)
 

@@ -158,10 +158,11 @@ def _labelled(job: VideoJob) -> Labelled:
         job.fps, job.mapping.animals, numbers, job.mapping.actions,
         (max(job.facts.first_frame, 0), job.facts.last_frame + 1), job.mapping.partial,
         job.mapping.annotators, job.frame_count,
+        tuple(n for name, n in zip(job.facts.animals, job.numbers, strict=True) if name in job.facts.objects),
     )  # fmt: skip
     labelled = convert_labels([item.recording for item in job.labels], rules, [item.key for item in job.labels])
     if job.rule.split == "test" and not job.labels:  # what a model is asked for
-        return replace(labelled, items=tuple(_all_items(numbers, job.mapping.actions)))
+        return replace(labelled, items=tuple(_all_items(rules.living, job.mapping.actions)))
     return labelled
 
 

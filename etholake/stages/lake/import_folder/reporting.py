@@ -97,7 +97,9 @@ def _guesses(mapping: ImportMapping, plan: ImportPlan) -> list[dict[str, Any]]:
                 continue
             if "guess" in note or own[key] == EACH:
                 value = asdict(own[key]) if section == "actions" else own[key]
-                shown = f"{value['name']} ({value['kind']})" if isinstance(value, dict) else value
+                shown = value
+                if isinstance(value, dict):
+                    shown = f"{value['name']} ({value['kind']})" if value["name"] else "left out"
                 text = f"{section[:-1]} '{key}' → {shown}: {note}"
                 entries.append(_entry("assumed", text, remedy=f"[{section}] in mapping.toml"))
     for key, match in {**plan.label_match, **plan.video_match}.items():

@@ -185,6 +185,11 @@ def _check_metadata(tables: Sequence[Path]) -> list[tuple[str, str, str]]:
             with table.open(encoding="utf-8-sig", newline="") as file:
                 rows = csv.reader(file)
                 columns = next(rows, [])
+                if doubled := sorted({name for name in columns if name and columns.count(name) > 1}):
+                    problems.append(
+                        f"{table}: the header names {', '.join(doubled)} more than once; keep one of them."
+                    )
+                    continue
                 if missing := [name for name in NEEDED_METADATA_COLUMNS if name not in columns]:
                     problems.append(
                         f"{table}: lacks the columns {missing}; found {columns[:6]}"

@@ -1,8 +1,4 @@
-"""Offer the lake and its models to notebooks: ``import etholake as el; lake = el.open()``.
-
-Nothing is worked out here: each method asks one stage, and returns a `pandas.DataFrame` or a trained model. A
-video is named as on the command line: by its number, its own name, or `lab/name`.
-"""
+"""The lake as notebooks use it: its videos, tracks, events and reports as tables, and training on it."""
 
 from __future__ import annotations
 
@@ -10,65 +6,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from etholake import settings as settings_module
+from etholake.contract import SPLITS
 from etholake.errors import DataError, UsageError, suggestion
+from etholake.notebook.model import VIDEO_ATTRIBUTE, TrainedModel
 from etholake.progress import progress
-from etholake.settings import Settings
+from etholake.settings import AUTO, Settings
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from etholake.dataset.pose_tracks import PoseTracks
-    from etholake.models.base import Model
     from etholake.stages.video_names import NamedVideo
 
-__all__ = ["NotebookLake", "TrainedModel", "open", "train"]
+__all__ = ["NotebookLake"]
 
 VideoName = int | str
-_VIDEO = "etholake_video"  # in `DataFrame.attrs`: the metadata of the video whose tracks the table holds
-_CURATED_COLUMNS = {"x_cm": "float", "y_cm": "float", "is_imputed": "boolean"}  # beside those of raw tracks
 _KEYS = ("split", "lab_id", "video_id")
 _EVENT = ("agent_id", "target_id", "action", "start_frame", "stop_frame", "start_sec", "stop_sec")
-
-
-def open(**settings: Any) -> NotebookLake:
-    """Open the lake of the settings.
-
-    Parameters
-    ----------
-    **settings
-        Settings that differ from the environment and `etholake.toml`, for example ``port=4570`` or
-        ``bucket="my-lab"``; ``etholake config`` lists them.
-
-    Raises
-    ------
-    SettingsError
-        There is no such setting.
-    AwsError
-        Nothing answers on the target, or no lake is deployed there; the message says what to run.
-
-    Examples
-    --------
-    >>> import etholake as el
-    >>> lake = el.open()
-    >>> lake.videos()[["video_id", "video_name"]]
-    """
-    from etholake.stages import readiness
-
-    current = settings_module.load(**settings)
-    if problem := readiness.problem(current, "query"):
-        raise problem
-    return NotebookLake(current)
-
-
-def train(config: str = settings_module.AUTO, *, lake: NotebookLake | None = None, **options: Any) -> TrainedModel:
-    """Train on `lake`, or on the lake of the settings; everything else is described at `NotebookLake.train`.
-
-    Examples
-    --------
-    >>> model = el.train("boosted")
-    """
-    return (lake or open()).train(config, **options)
 
 
 @dataclass(frozen=True)
@@ -112,7 +65,6 @@ class NotebookLake:
         """
         import pandas as pd
 
-        from etholake.contract import SPLITS
         from etholake.stages.state import open_lake
 
         if split and split not in SPLITS:
@@ -175,7 +127,7 @@ class NotebookLake:
             rows = rows[rows["bodypart"].isin(parts)]
         rows = rows.sort_values(["mouse_id", "bodypart", "video_frame"], ignore_index=True)
         metadata = videos.rows[chosen.video_id]
-        rows.attrs[_VIDEO] = {name: metadata[name] for name in METADATA_FIELDS}
+        rows.attrs[VIDEO_ATTRIBUTE] = {name: metadata[name] for name in METADATA_FIELDS}
         return rows
 
     def events(
@@ -289,7 +241,7 @@ class NotebookLake:
 
     def train(
         self,
-        config: str = settings_module.AUTO,
+        config: str = AUTO,
         *,
         holdout: Sequence[VideoName] = (),
         labs: Sequence[str] = (),
@@ -373,126 +325,6 @@ class NotebookLake:
         return next(one for one in videos if one.video_id == number)
 
 
-@dataclass(frozen=True)
-class TrainedModel:
-    """A trained model in a notebook. Make it with `NotebookLake.train` or `NotebookLake.model`.
-
-    Attributes
-    ----------
-    model
-        The model itself, of any family.
-    max_gap_frames
-        The longest gap (frames) that is filled in tracks that are not curated yet.
-
-    Examples
-    --------
-    >>> model = lake.model()
-    >>> model.predict(lake.tracks("cage 4"))
-    """
-
-    model: Model
-    max_gap_frames: int
-
-    @property
-    def family(self) -> str:
-        """The name of the model's family."""
-        return self.model.family
-
-    @property
-    def actions(self) -> tuple[str, ...]:
-        """The actions that the model can predict."""
-        return self.model.actions
-
-    def predict(self, tracks: pd.DataFrame, metadata: Mapping[str, Any] | None = None) -> pd.DataFrame:
-        """Return the events that the model predicts in the tracks of one video.
-
-        Parameters
-        ----------
-        tracks
-            What `NotebookLake.tracks` returns; or rows with ``video_frame``, ``mouse_id``, ``bodypart``, ``x``,
-            ``y`` (px), which are curated first.
-        metadata
-            Of tracks that do not come from the lake: ``frames_per_second`` and ``behaviors_labeled`` (the wanted
-            behaviours, like ``["mouse1,mouse2,chase", "mouse1,self,rear"]``); ``lab_id``, ``video_id``,
-            ``pix_per_cm_approx``, ``video_width_pix``, ``video_height_pix`` where they are known.
-
-        Returns
-        -------
-        pandas.DataFrame
-            ``video_id``, ``agent_id``, ``target_id``, ``action``, ``start_frame``, ``stop_frame`` (exclusive),
-            ``confidence`` (0 to 1). `DataFrame.attrs` holds ``notes``: what is not predicted, and why.
-
-        Raises
-        ------
-        UsageError
-            The tracks bring no metadata and none are given, or a column is missing.
-        DataError
-            The tracks or the metadata cannot be used; the message says why.
-
-        Examples
-        --------
-        >>> model.predict(lake.tracks("cage 4"))
-        >>> about = {"frames_per_second": 30, "behaviors_labeled": ["mouse1,mouse2,chase"]}
-        >>> model.predict(pd.read_parquet("tracks.parquet"), about)
-        """
-        import pandas as pd
-
-        poses = self._poses(tracks, metadata)
-        columns = ["video_id", "agent_id", "target_id", "action", "start_frame", "stop_frame", "confidence"]
-        rows = [{"video_id": event.video_id, **event.to_dict()} for event in self.model.events(poses)]
-        events = pd.DataFrame(rows, columns=columns)
-        events.attrs["notes"] = self.model.notes(poses)
-        return events
-
-    def probabilities(self, tracks: pd.DataFrame, metadata: Mapping[str, Any] | None = None) -> pd.DataFrame:
-        """Return the probability of every behaviour at every frame; `predict` describes parameters and errors.
-
-        Returns
-        -------
-        pandas.DataFrame
-            One row a frame, ``video_frame`` as the index; one column (``agent_id``, ``target_id``, ``action``) a
-            behaviour. NaN where nothing is predicted.
-
-        Examples
-        --------
-        >>> model.probabilities(lake.tracks("cage 4"))[1, 2, "chase"].plot()
-        """
-        import pandas as pd
-
-        curves = {
-            (pair.agent_id, pair.target_id, action): pd.Series(
-                values, index=range(pair.first_frame, pair.first_frame + len(values))
-            )
-            for pair in self.model.predict(self._poses(tracks, metadata))
-            for action, values in zip(pair.actions, pair.probabilities_TA.T, strict=True)
-        }
-        table = pd.DataFrame(curves)
-        table.index.name = "video_frame"
-        if curves:
-            table.columns.names = ["agent_id", "target_id", "action"]
-        return table
-
-    def _poses(self, tracks: pd.DataFrame, metadata: Mapping[str, Any] | None) -> PoseTracks:
-        from etholake.contract import RAW_TRACKING_COLUMNS
-        from etholake.dataset.pose_tracks import PoseTracks
-        from etholake.dataset.video_meta import VideoMeta
-
-        given = metadata or tracks.attrs.get(_VIDEO)
-        if given is None:
-            raise UsageError(
-                "These tracks do not say what video they are of: take them from `lake.tracks(video)`, or give "
-                'metadata={"frames_per_second": …, "behaviors_labeled": ["mouse1,mouse2,chase", …]}.'
-            )
-        meta = VideoMeta.from_row({"video_id": 0, "lab_id": "notebook", **given})
-        if "x_cm" in tracks.columns:
-            table = _arrow(tracks, RAW_TRACKING_COLUMNS | _CURATED_COLUMNS)
-            return PoseTracks.from_curated(table, meta, self.model.part_sources)
-        table = _arrow(tracks, RAW_TRACKING_COLUMNS)
-        return PoseTracks.from_raw(
-            table, meta, max_gap_frames=self.max_gap_frames, sources=self.model.part_sources
-        )
-
-
 def _nullable(kind: Any) -> Any:
     """Return pandas' nullable type of an Arrow type: a missing number then turns no whole numbers into floats."""
     import pandas as pd
@@ -503,23 +335,3 @@ def _nullable(kind: Any) -> Any:
     if pa.types.is_integer(kind):
         return {8: pd.Int8Dtype(), 32: pd.Int32Dtype(), 64: pd.Int64Dtype()}[kind.bit_width]
     return None
-
-
-def _arrow(tracks: pd.DataFrame, types: Mapping[str, str]) -> Any:
-    """Return columns of a DataFrame as an Arrow table of the contract's types.
-
-    Raises UsageError for columns that are not there, DataError for values of another type.
-    """
-    import pyarrow as pa
-
-    from etholake.contract import arrow_type
-
-    if absent := [name for name in types if name not in tracks.columns]:
-        raise UsageError(f"The tracks lack the columns {', '.join(absent)}.")
-    columns = {}
-    for name, kind in types.items():
-        try:
-            columns[name] = pa.Array.from_pandas(tracks[name]).cast(arrow_type(kind))
-        except pa.ArrowException as err:
-            raise DataError(f"Column '{name}' of the tracks must be {kind}: {err}") from err
-    return pa.table(columns)
