@@ -24,6 +24,7 @@ import io
 import json
 import os
 import time
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -122,7 +123,7 @@ def input_fn(body: bytes, content_type: str) -> Request:
 
 
 def predict_fn(request: Request, loaded: Loaded) -> dict[str, Any]:
-    """Events of the video. Raises RequestError if its tracks cannot be used."""
+    """Return the events of the video. Raises RequestError if its tracks cannot be used."""
     began, sources = time.monotonic(), loaded.model.part_sources
     try:
         if request.curated:
@@ -230,7 +231,7 @@ def _read_json(body: bytes) -> tuple[dict[str, Any], pa.Table]:
 
 def _mapping(text: bytes, what: str) -> dict[str, Any]:
     try:
-        content = json.loads(text)
+        content = json.loads(text, object_pairs_hook=_once)
     except (ValueError, RecursionError) as err:
         raise RequestError(400, f"{what} is not JSON: {err}") from err
     if not isinstance(content, dict):
@@ -238,8 +239,19 @@ def _mapping(text: bytes, what: str) -> dict[str, Any]:
     return content
 
 
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON. Raises ValueError for a name that it holds twice: Python would take the last."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        counts = Counter(name for name, _ in pairs)
+        raise ValueError(f"it names {', '.join(name for name in counts if counts[name] > 1)[:200]} more than once")
+    return content
+
+
 def _columns(table: pa.Table, wanted: dict[str, str]) -> pa.Table:
     """Return the wanted columns in their types. Raises RequestError for absent columns, wrong types, no rows."""
+    if twice := sorted({name for name in wanted if table.column_names.count(name) > 1}):
+        raise RequestError(400, f"The tracking has the columns {twice} more than once; send each of them once.")
     missing = [name for name in wanted if name not in table.column_names]
     if missing:
         raise RequestError(400, f"The tracking lacks the columns {missing}; expected {sorted(wanted)}.")
@@ -248,6 +260,8 @@ def _columns(table: pa.Table, wanted: dict[str, str]) -> pa.Table:
     columns = {}
     for name, kind in wanted.items():
         try:
+            if kind != "boolean" and pa.types.is_boolean(table[name].type):
+                raise pa.ArrowInvalid("true and false are no numbers and no names")
             columns[name] = table[name].cast(arrow_type(kind))
         except pa.ArrowException as err:
             raise RequestError(400, f"Column '{name}' must be {kind}: {err}") from err

@@ -287,6 +287,11 @@ def application(model: Predictor, limits: Limits, any_host: bool = False) -> Fas
     async def invocations(request: Request) -> Response:
         if not model.ready:
             return _refusal(503, "The model is still being loaded: try again in some seconds.")
+        encoding = request.headers.get("content-encoding", "identity").strip().lower()
+        if encoding not in ("", "identity"):
+            return _refusal(
+                415, f"Content-Encoding '{encoding[:40]}' is not read: send the body as it is.", closes=True
+            )
         if len(answering) >= limits.waiting:
             return _refusal(503, f"{limits.waiting} requests are waiting already: try again in some seconds.")
         answering.add(request)

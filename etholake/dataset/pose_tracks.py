@@ -31,6 +31,8 @@ __all__ = ["PoseTracks", "read_mapped"]
 
 NOMINAL_BODY_CM = 8.0  # nose to tail base of a mouse; the scale of a video that has no px/cm
 TRAINED_FPS = 10.0  # training lowers the rate to a third at most (`config.Augmentation.lower_rate`)
+# Rules that no row is left out for, but that make a prediction worth little: an answer names them.
+DOUBTS = frozenset({"axes-exchanged", "point-at-origin", "point-outside-frame", "scale-implausible"})
 
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
@@ -185,9 +187,10 @@ class PoseTracks:
         )  # fmt: skip
         curated = curate_tracking(table, scale, max_gap_frames=max_gap_frames)
         tracks = cls.from_curated(curated.table, meta, sources)
+        notes = [f"rule {rule}: {RULES[rule].sentence}" for rule in curated.flags if rule in DOUBTS]
         if curated.counts.rows_quarantined:
-            tracks = replace(tracks, notes=(*tracks.notes, _rejected(curated)))
-        return tracks
+            notes.append(_rejected(curated))
+        return replace(tracks, notes=(*tracks.notes, *notes))
 
     def mapped(self, folder: Path) -> PoseTracks:
         """Write the arrays to `folder` (made if missing) and return the same tracks with memory-mapped arrays.

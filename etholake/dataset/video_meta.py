@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from etholake.contract import number_of, whole_number_of
+from etholake.contract import MAX_ANIMALS, number_of, whole_number_of
 from etholake.curate.behaviors import parse_items, parse_list
 from etholake.errors import DataError, raise_collected
 
@@ -31,6 +31,33 @@ def _number(row: Mapping[str, Any], name: str) -> float | None:
     if number is None:
         raise DataError(f"{name} must be a number or left out, but got {str(value)[:80]!r}.")
     return number
+
+
+def _size(row: Mapping[str, Any], name: str) -> float | None:
+    """Return a measure of a row; None if it is missing or 0. Raises DataError for one below 0."""
+    size = _number(row, name)
+    if size is not None and size < 0:
+        raise DataError(f"{name} must be above 0 or left out, but got {size:g}.")
+    return size or None
+
+
+def _animals(row: Mapping[str, Any]) -> int | None:
+    """Return the number of animals of a row; None if it is missing. Raises DataError for an impossible one."""
+    if _number(row, "n_mice") is None:
+        return None
+    animals = whole_number_of(row["n_mice"])
+    if animals is None or not 0 < animals <= MAX_ANIMALS:
+        raise DataError(f"n_mice must be a whole number from 1 to {MAX_ANIMALS}, but got {row['n_mice']!r}.")
+    return animals
+
+
+def _lab(row: Mapping[str, Any]) -> str:
+    """Return the name of the lab without blanks at its ends. Raises DataError if it is no text or blank."""
+    lab = row["lab_id"]
+    name = str(lab).strip() if isinstance(lab, str) or whole_number_of(lab) is not None else ""
+    if not name or any("\ud800" <= letter <= "\udfff" for letter in name):
+        raise DataError(f"lab_id must be the name of a lab, but got {str(lab)[:80]!r}.")
+    return name
 
 
 def _whole_number(row: Mapping[str, Any], name: str) -> int:
@@ -79,7 +106,8 @@ class VideoMeta:
         """Read a row of `metadata_train` or `metadata_test` (or the same fields in a request's JSON).
 
         Raises DataError if lab, video or frames_per_second is missing, frames_per_second is not above zero, a
-        field is not a number, or an item of `behaviors_labeled` is no triplet (stray quotes are repaired).
+        field is not a number or a measure below zero, or an item of `behaviors_labeled` is no triplet (stray
+        quotes are repaired).
         """
         missing = [name for name in ("video_id", "lab_id", "frames_per_second") if row.get(name) in (None, "")]
         if missing:
@@ -88,18 +116,17 @@ class VideoMeta:
         if fps is None or fps <= 0:
             raise DataError(f"frames_per_second must be above 0, but got {row['frames_per_second']!r}.")
         video_id = _whole_number(row, "video_id")
-        n_mice = _number(row, "n_mice")
         return cls(
             video_id,
-            str(row["lab_id"]),
+            _lab(row),
             fps,
-            pix_per_cm=_number(row, "pix_per_cm_approx"),
-            width_pix=_number(row, "video_width_pix"),
-            height_pix=_number(row, "video_height_pix"),
-            arena_width_cm=_number(row, "arena_width_cm"),
-            arena_height_cm=_number(row, "arena_height_cm"),
+            pix_per_cm=_size(row, "pix_per_cm_approx"),
+            width_pix=_size(row, "video_width_pix"),
+            height_pix=_size(row, "video_height_pix"),
+            arena_width_cm=_size(row, "arena_width_cm"),
+            arena_height_cm=_size(row, "arena_height_cm"),
             labeled_behaviors=_labeled_triplets(row.get("behaviors_labeled")),
-            n_mice=None if n_mice is None else int(n_mice),
+            n_mice=_animals(row),
             min_likelihood=_number(row, "min_likelihood"),
             species=str(row.get("species") or "").strip(),
         )

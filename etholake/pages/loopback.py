@@ -65,7 +65,10 @@ class Handler(BaseHTTPRequestHandler):
             self.send(HTTPStatus.BAD_REQUEST, "text/plain", f"{err}.")
             return None
         port = cast(HTTPServer, self.server).server_port
-        if not is_own_host(self.headers.get("Host", ""), port):
+        if self.headers.get("Content-Length") or self.headers.get("Transfer-Encoding"):
+            self.close_connection = True  # a body that nobody reads must not become the next request
+        hosts = [*self.headers.get_all("Host", []), *([parts.netloc] if parts.netloc else [])]
+        if not hosts or not all(is_own_host(host, port) for host in hosts):
             self.send(HTTPStatus.FORBIDDEN, "text/plain", "This server answers to its own address only.")
         elif is_foreign(self.headers, to_a_page=self.is_page(parts.path)):
             self.send(HTTPStatus.FORBIDDEN, "text/plain", "This server answers its own pages only.")
@@ -102,4 +105,4 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Quiet: errors reach the page."""
+        """Log nothing: errors reach the page."""

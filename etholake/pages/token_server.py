@@ -117,7 +117,7 @@ class TokenHandler(loopback.Handler):
             self.send(HTTPStatus.NOT_FOUND, "text/plain", "There is no such action.")
         elif self.headers.get("Content-Type", "").partition(";")[0] != "application/json":
             self.send(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "text/plain", "Expected application/json.")
-        elif not length.isdecimal() or int(length) > _LONGEST_BODY:
+        elif not length.isdecimal() or len(length) > len(str(_LONGEST_BODY)) or int(length) > _LONGEST_BODY:
             self.send(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "text/plain", f"Expected {_LONGEST_BODY} bytes at most."
             )
@@ -163,7 +163,7 @@ class TokenHandler(loopback.Handler):
 def _body(content: bytes) -> Json:
     try:
         values = json.loads(content)
-    except ValueError as err:
+    except (ValueError, RecursionError) as err:
         raise UsageError(f"The request is no JSON: {err}.") from err
     if not isinstance(values, dict):
         raise UsageError("Expected one JSON object.")

@@ -69,7 +69,7 @@ class Store:
 
     # --- buckets ------------------------------------------------------------------------------------------
     def buckets(self) -> list[tuple[str, float]]:
-        """(name, time of creation) of every bucket, sorted."""
+        """Return (name, time of creation) of every bucket, sorted."""
         with os.scandir(self.root) as entries:
             folders = [e for e in entries if e.is_dir(follow_symlinks=False) and bucket_ok(e.name)]
         return sorted((e.name, e.stat().st_ctime) for e in folders)
@@ -286,7 +286,7 @@ def _refusals() -> Iterator[None]:
 
 
 def md5_of(file: BinaryIO, size: int) -> str:
-    """Hex MD5 of the first `size` bytes of an open file, which is rewound."""
+    """Return the hex MD5 of the first `size` bytes of an open file, which is rewound."""
     digest = hashlib.md5(usedforsecurity=False)
     while size > 0 and (block := file.read(min(1 << 20, size))):
         digest.update(block)

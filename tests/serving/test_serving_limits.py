@@ -213,6 +213,13 @@ def test_no_web_page_of_another_origin_is_answered(
         assert (response.status_code, reason in response.json()["error"]) == (403, True)
 
 
+def test_a_body_that_is_compressed_on_the_way_is_refused_by_its_name(host: SimpleNamespace, folder: Path) -> None:
+    asked = client(host.serve, folder)
+    response = asked.post("/invocations", content=b"\x1f\x8b", headers={**TEXT, "Content-Encoding": "gzip"})
+    assert (response.status_code, "send the body as it is" in response.json()["error"]) == (415, True)
+    assert asked.post("/invocations", content=b"2", headers={**TEXT, "Content-Encoding": "identity"}).text == "4.0"
+
+
 def test_in_a_container_any_host_is_right_and_a_foreign_page_is_not(host: SimpleNamespace, folder: Path) -> None:
     from fastapi.testclient import TestClient
 
