@@ -274,6 +274,8 @@ class _Commands:
         match wanted.action:
             case hive_statements.DropColumn():
                 raise QueryError("", "FAILED: ParseException only a column of an Iceberg table can be dropped")
+            case hive_statements.RenameTable():
+                raise QueryError("NOT_SUPPORTED", "Only an Iceberg table can be renamed")
             case hive_statements.AddPartitions():
                 self._add_partitions(database, name, entry, wanted.action)
             case hive_statements.DropPartitions():

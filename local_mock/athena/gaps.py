@@ -7,7 +7,7 @@ __all__ = ["render"]
 
 _STATEMENTS = (
     "of Iceberg (extra `iceberg`): data in ORC or Avro files, equality deletes, columns of type uuid, time or fixed, format "
-    "version 3, PARTITIONED BY changes, RENAME TO, UNSET TBLPROPERTIES, REPLACE COLUMNS, the column `data` of `$partitions`; "
+    "version 3, PARTITIONED BY changes, UNSET TBLPROPERTIES, REPLACE COLUMNS, the column `data` of `$partitions`; "
     "files are rewritten (copy on write) where Athena adds delete files, and VACUUM keeps orphan files",
     "rows of other tables than Iceberg's by UPDATE, DELETE and MERGE (as on Athena); S3 Tables",
     "Spark work groups (`run_spark_calculation`), federated catalogs",

@@ -20,6 +20,7 @@ from local_mock.athena.hive_statements import (
     DropColumn,
     DropPartitions,
     RenamePartition,
+    RenameTable,
     SetColumns,
     SetLocation,
     SetProperties,
@@ -232,6 +233,8 @@ def _action(parser: Tokens) -> Action:  # noqa: PLR0911 - one return a form
             return RenamePartition(values, parser.partition())
         parser.expect("SET LOCATION")
         return SetLocation(values, parser.string())
+    if parser.accept("RENAME TO"):
+        return RenameTable(parser.name())
     if parser.accept("SET LOCATION"):
         return SetLocation(None, parser.string())
     if parser.accept("SET TBLPROPERTIES"):

@@ -17,6 +17,7 @@ __all__ = [
     "DropPartitions",
     "HiveColumn",
     "RenamePartition",
+    "RenameTable",
     "SetColumns",
     "SetLocation",
     "SetProperties",
@@ -89,6 +90,11 @@ class RenamePartition:
 
 
 @dataclass
+class RenameTable:
+    name: list[str]
+
+
+@dataclass
 class SetLocation:
     partition: dict[str, str] | None
     location: str
@@ -117,7 +123,7 @@ class DropColumn:
 
 
 Change = SetLocation | SetProperties | SetColumns | ChangeColumn | DropColumn
-Action = AddPartitions | DropPartitions | RenamePartition | Change
+Action = AddPartitions | DropPartitions | RenamePartition | RenameTable | Change
 
 
 @dataclass

@@ -99,8 +99,25 @@ def alter(catalog: GlueCatalog, database: str, name: str, action: Any) -> None:
             case hive_statements.ChangeColumn(old, column):
                 _find(loaded.schema(), old)
                 _evolve(loaded, lambda update: _change(update, loaded.schema(), old, column))
+            case hive_statements.RenameTable(target):
+                _rename(catalog, (database, name), target)
             case _:
                 raise not_supported(f"ALTER TABLE {type(action).__name__} of an Iceberg table")
+
+
+def _rename(catalog: GlueCatalog, place: tuple[str, str], target: list[str]) -> None:
+    """Give a table another name; its files and its metadata stay where they are.
+
+    https://docs.aws.amazon.com/athena/latest/ug/querying-iceberg-alter-table-rename.html
+    """
+    database, name = (target[-2] if len(target) > 1 else place[0]).lower(), target[-1].lower()
+    catalog.require_database(database)
+    if catalog.entry(database, name):
+        raise QueryError("", f"FAILED: SemanticException table {database}.{name} already exists")
+    entry = catalog.entry(*place) or {}
+    given = ("Description", "Owner", "StorageDescriptor", "PartitionKeys", "TableType", "Parameters")
+    catalog.backend.create_table(database, name, {"Name": name, **{k: entry[k] for k in given if k in entry}})
+    catalog.backend.delete_table(*place)
 
 
 def _evolve(loaded: Any, change: Any) -> None:

@@ -155,6 +155,15 @@ def test_time_travel_by_version_tag_and_instant(lake: IcebergLake) -> None:
     )
 
 
+def test_a_renamed_table_keeps_its_rows_and_history(lake: IcebergLake) -> None:
+    name, other = lake.table("i int", values="(1)"), lake.table("i int")
+    assert f"{lake.database}.{other} already exists" in lake.reason(f"ALTER TABLE {name} RENAME TO {other}")
+    lake.run(f"ALTER TABLE {name} RENAME TO {lake.database}.{name}_2", f"INSERT INTO {name}_2 VALUES (2)")
+    assert lake.rows(f"SELECT i FROM {name}_2 ORDER BY i") == [["1"], ["2"]]
+    assert lake.rows(f'SELECT count(*) FROM "{name}_2$history"') == [["2"]]
+    assert "does not exist" in lake.reason(f"SELECT * FROM {name}")
+
+
 def test_columns_are_followed_by_their_id(lake: IcebergLake) -> None:
     name = lake.table("i int, s string", values="(1, 'a')")
     lake.run(
