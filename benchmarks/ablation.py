@@ -167,7 +167,7 @@ class Run:
 
 
 def _parts(data: TrainingData) -> tuple[list[LabelledVideo], list[LabelledVideo], list[LabelledVideo]]:
-    """Videos that train, that fit the decisions, and that are judged."""
+    """Return the videos that train, that fit the decisions, and that are judged."""
     by_lab: dict[str, list[LabelledVideo]] = {}
     for video in data.videos:
         by_lab.setdefault(video.tracks.lab_id, []).append(video)

@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def median_processor(work: Callable[[], object], repeats: int) -> float:
-    """Median processor time of `work`, seconds."""
+    """Return the median processor time of `work`, seconds."""
     times = []
     for _ in range(repeats):
         began = time.process_time()
@@ -52,7 +52,7 @@ def median_processor(work: Callable[[], object], repeats: int) -> float:
 
 
 def scores(agent: int, target: int) -> PairScores:
-    """Probabilities that rise and fall over seconds, with noise on every frame."""
+    """Return probabilities that rise and fall over seconds, with noise on every frame."""
     random = np.random.default_rng([agent, target])
     slow = np.repeat(random.normal(-2, 2, (FRAMES // 90 + 1, len(ACTIONS))), 90, axis=0)[:FRAMES]
     p = 1 / (1 + np.exp(-(slow + random.normal(0, 0.7, slow.shape))))

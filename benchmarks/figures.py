@@ -45,7 +45,7 @@ def options(purpose: str | None) -> argparse.Namespace:
 
 
 def median_seconds(work: Callable[[], object], repeats: int) -> float:
-    """Median wall time of `work`."""
+    """Return the median wall time of `work`."""
     times = []
     for _ in range(repeats):
         began = time.perf_counter()

@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def _place(work: Path):  # type: ignore[no-untyped-def]
-    """Order of the labs as simulated: by their first video in train.csv."""
+    """Return the order of the labs as simulated: by their first video in train.csv."""
     text = (work / "labs/train.csv").read_text(encoding="utf-8")
     return lambda name: text.index(f"\n{name.removeprefix('lab_id=')},")
 
@@ -99,7 +99,7 @@ def renamed(data: TrainingData) -> TrainingData:
 def compare(
     name: str, data: TrainingData, base: NetworkModel, seeds: int, epochs: int, folder: Path
 ) -> list[Figure]:
-    """Scores of both ways on the videos that were not labelled, per seed, and their mean difference."""
+    """Return the scores of both ways on the videos that were not labelled, per seed, and their mean difference."""
     figures, gains = [], []
     ids = [video.tracks.video_id for video in data.videos]
     for seed in range(seeds):

@@ -59,7 +59,7 @@ def resident_mib(root: int) -> tuple[float, float]:
 
 
 def work(settings: Settings, bucket: str, number: int, deadline: float, counts: dict[str, int]) -> None:
-    """One client: all kinds of requests in turn until the deadline."""
+    """Send all kinds of requests in turn until the deadline, as one client."""
     s3, glue, athena = (aws.client(settings, name) for name in ("s3", "glue", "athena"))
     small, big = os.urandom(50_000), os.urandom(BIG)
     where = {"ResultConfiguration": {"OutputLocation": f"s3://{bucket}/results/"}}

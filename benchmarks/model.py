@@ -119,7 +119,10 @@ class Times:
 
 
 def in_turns(works: Sequence[Callable[[], object]], repeats: int) -> list[Times]:
-    """Median times of each, after one round that is not counted; a work may give `Times` that it took itself."""
+    """Return the median times of each, after one round that is not counted.
+
+    A work may give `Times` that it took itself.
+    """
     rounds = [[timed(work) for work in works] for _ in range(repeats + 1)][1:]
     return [
         Times(*(statistics.median(values) for values in zip(*map(astuple, times), strict=True)))
@@ -137,7 +140,7 @@ def timed(work: Callable[[], object]) -> Times:
 
 # --- training ---------------------------------------------------------------------------------------------
 def labs(folder: Path) -> TrainingData:
-    """Two simulated labs of three videos, curated in memory."""
+    """Return two simulated labs of three videos, curated in memory."""
     simulate(folder, labs=2, videos=3, seconds=120.0, seed=1, dirt=0.1)
     names = sorted(path.name for path in (folder / "train_tracking").iterdir())
     each = [read_lab(folder, name) for name in names]
@@ -207,7 +210,7 @@ def with_thread(trainer: Trainer, steps: int) -> Times:
 
 
 def single_step(trainer: Trainer, resident: Drawn) -> Callable[[], float]:
-    """Forward, loss, backward, clipping and AdamW on features that lie there."""
+    """Take one step on features in memory: forward, loss, backward, clipping and AdamW."""
     config, device, batch = trainer.config, trainer.group.device, resident.batch
 
     def step() -> float:
@@ -246,7 +249,7 @@ def shares(trainer: Trainer, step: float, repeats: int) -> list[Figure]:
 
 
 def utilisation(trainer: Trainer, single: Callable[[], float], seconds: float) -> Figure:
-    """Floating-point operations of the model per second, against those of a large product of matrices."""
+    """Measure the model's floating-point operations per second, against those of a large product of matrices."""
     with FlopCounterMode(display=False) as counter:
         single()
     kind, n = trainer.amp or torch.float32, 8192
@@ -272,7 +275,7 @@ def new_model(name: str) -> NetworkModel:
 
 
 def video(mice: int, seconds: float, pairs: Sequence[tuple[int, int]] = ()) -> PoseTracks:
-    """Mice that wander about; three actions are labeled in every pair, or in `pairs` only."""
+    """Return mice that wander about; three actions are labeled in every pair, or in `pairs` only."""
     random = np.random.default_rng(mice)
     T = round(seconds * MODEL_FPS)
     body = random.normal(0, 2, (8, 2))
@@ -306,7 +309,7 @@ def against_bare(name: str, sizes: Sizes) -> list[Figure]:
 
 
 def prediction(name: str, sizes: Sizes) -> list[Figure]:
-    """Whole videos of 2 and 4 mice; the pairs that nobody labeled."""
+    """Return whole videos of 2 and 4 mice; the pairs that nobody labeled."""
     model, seconds = new_model(name), 60 * sizes.minutes
     two, four = video(2, seconds), video(4, seconds)
     few = video(4, seconds, [(1, 2), (2, 1), (1, 1)])
@@ -350,7 +353,7 @@ def forward(model: NetworkModel, inputs: Sequence[tuple[torch.Tensor, torch.Tens
 
 
 def memory(name: str, sizes: Sizes) -> list[Figure]:
-    """Peak resident memory of processes that predict a short and a long video."""
+    """Measure the peak resident memory of processes that predict a short and a long video."""
     short, long = (
         model_serving.peak_of(
             [sys.executable, __file__, "--configs", name],

@@ -40,7 +40,7 @@ TOGETHER = 8  # requests whose windows go through the network at once, to see wh
 
 
 def figures(model: NetworkModel, tracks: PoseTracks, folder: Path, requests: int, steady: int) -> list[Figure]:
-    """Latency and throughput by number of clients, memory, and what batching across requests would give."""
+    """Measure latency and throughput by number of clients, memory, and the gain of batching across requests."""
     body = request(tracks)
     model.save(folder)
     (folder / "code").mkdir()
@@ -116,7 +116,7 @@ def request(tracks: PoseTracks) -> bytes:
 
 
 def in_process(folder: Path, body: bytes, times: int) -> tuple[float, float]:
-    """Median seconds of a request through `inference.py`, without the host: by the clock, of the processor."""
+    """Return the median seconds of a request through `inference.py` without the host: by clock, of the CPU."""
     spec = importlib.util.spec_from_file_location("inference", folder / "code" / "inference.py")
     assert spec is not None
     assert spec.loader is not None
@@ -134,7 +134,7 @@ def in_process(folder: Path, body: bytes, times: int) -> tuple[float, float]:
 
 
 def batching(model: NetworkModel, tracks: PoseTracks, processor: float) -> list[Figure]:
-    """Features and network for the windows of several requests at once, against one request after another.
+    """Time features and network for the windows of several requests at once, against one request after another.
 
     Processor time. One request's windows of all pairs go through the network together in either case.
     """
@@ -166,7 +166,7 @@ def batching(model: NetworkModel, tracks: PoseTracks, processor: float) -> list[
 # --- processes and clients --------------------------------------------------------------------------------
 @contextmanager
 def server(folder: Path, **variables: str) -> Iterator[tuple[int, int, float]]:
-    """(port, process id, seconds of its start) of `sagemaker/serve.py` with a model."""
+    """Yield (port, process id, seconds of its start) of `sagemaker/serve.py` with a model."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -199,7 +199,7 @@ def _ready(port: int) -> bool:
 
 
 def ask_all(port: int, body: bytes, requests: int, clients: int) -> list[float]:
-    """Seconds of every request, asked by clients that each wait for their answer and keep their connection."""
+    """Return the seconds of every request of clients that each wait for their answer and keep a connection."""
 
     def client(count: int) -> list[float]:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
@@ -221,13 +221,13 @@ def ask_all(port: int, body: bytes, requests: int, clients: int) -> list[float]:
 
 
 def processor_time(pid: int) -> float:
-    """Seconds of the processor that a process has taken."""
+    """Return the seconds of the processor that a process has taken."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def status(pid: int, field: str) -> float:
-    """MB of a field of /proc/PID/status."""
+    """Return a field of /proc/PID/status in MB."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{field}:")) / 1024
 

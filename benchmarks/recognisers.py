@@ -144,7 +144,7 @@ class Folds:
         return frozenset(self.videos[self.videos.index(video) % n :: n])
 
     def probabilities(self, name: str, video: int, apart: Apart = frozenset()) -> list[PairScores]:
-        """Scores of a video by a model that was trained neither on its group nor on the videos `apart`."""
+        """Return a video's scores by a model that was trained neither on its group nor on the videos `apart`."""
         kind, members = _kind(name)
         if kind in ("ensemble", "logits"):
             space = "logit" if kind == "logits" else "probability"
@@ -184,7 +184,7 @@ class Folds:
         return {**everywhere, **self.overrides.get(config, {})}
 
     def _base(self, name: str, out: Sequence[int], folder: Path) -> dict[int, list[PairScores]]:
-        """Scores of the videos that are left out, by one model of all the rest."""
+        """Return the scores of the videos that are left out, by one model of all the rest."""
         config, _, seed = name.partition("@")
         if config == YARDSTICK:
             others = [v for v in self.data.videos if v.tracks.video_id not in out]
@@ -277,11 +277,11 @@ class Judged:
         return cls(folds, actions, frames, ranks, tuple(events), seconds, expected)
 
     def mean_f(self, chosen: Sequence[int] | NDArray[Any] | slice = slice(None)) -> float:
-        """Mean F of the actions that occur or are predicted, frames pooled over the chosen videos (positions)."""
+        """Return the mean F of the actions that occur or are predicted, frames pooled over videos `chosen`."""
         return float(_f(self.frames_VA3[chosen].sum(axis=0)).mean())
 
     def precision(self, chosen: Sequence[int] | NDArray[Any] | slice = slice(None)) -> float:
-        """Mean average precision of the actions that occur, frames pooled over the chosen videos (positions)."""
+        """Return the mean average precision of the actions that occur, frames pooled over videos `chosen`."""
         return float(np.nanmean(_average_precision(self.ranks_VAQ2[chosen].sum(axis=0))))
 
     def figures(self, name: str, before: Mapping[str, Judged]) -> list[Figure]:
@@ -371,7 +371,7 @@ def _expected(folds: Folds, name: str) -> float:
 
 
 def _tracked(observed_TMK: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Share of the parts that the video has at all which are seen [T, M]."""
+    """Return the share of the parts that the video has at all which are seen [T, M]."""
     there_K = observed_TMK.any(axis=(0, 1))
     share_TM: NDArray[np.float32] = observed_TMK[:, :, there_K].mean(axis=2, dtype=np.float32)
     return share_TM
@@ -408,7 +408,7 @@ def _with_interval(name: str, value: float, draws: NDArray[Any], unit: str) -> l
 
 
 def _f(frames_A3: NDArray[Any]) -> NDArray[Any]:
-    """F of the actions that occur or are predicted."""
+    """Return F of the actions that occur or are predicted."""
     tp, fp, fn = frames_A3[frames_A3.sum(axis=1) > 0].T
     f_A: NDArray[Any] = 2 * tp / (2 * tp + fp + fn)
     return f_A

@@ -235,7 +235,7 @@ TRAJECTORY = ("lab_id", "video_id", "mouse_id", "bodypart")
 
 
 def _tracking_bytes(lake: Lake) -> dict[str, int]:
-    """Bytes of each lab's tracks of the train split."""
+    """Return the bytes of each lab's tracks of the train split."""
     sizes: dict[str, int] = {}
     for keys in lake.partitions("tracking_curated"):
         if keys["split"] == "train":

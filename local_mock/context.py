@@ -58,7 +58,7 @@ class Context:
         return f"http://127.0.0.1:{self.port}"
 
     def child_environment(self, parent: Mapping[str, str] | None = None, principal: str = "") -> dict[str, str]:
-        """Environment of a job: this server as the one AWS endpoint, nothing of the parent's settings.
+        """Return the environment of a job: this server as the one AWS endpoint, nothing of the parent's settings.
 
         `principal` is the role whose name the job's requests carry as access key.
         `parent` defaults to this process's environment. The interpreter's own `bin` comes first on PATH.

@@ -133,7 +133,7 @@ _SHOWN = {"applicationautoscaling": "application-autoscaling", "athena": "athena
 
 
 def operations(service: str) -> dict[str, str]:
-    """State of every operation of a service, by CamelCase name. The services must be installed."""
+    """Return the state of every operation of a service, by CamelCase name. The services must be installed."""
     import botocore.session
     from moto.core.utils import camelcase_to_underscores, method_names_from_class
 
@@ -155,7 +155,7 @@ def operations(service: str) -> dict[str, str]:
 
 
 def unknown(service: str) -> list[str]:
-    """Names in a package's EXECUTES that no service of it has: misspelt."""
+    """Return the names in a package's EXECUTES that no service of it has: they are misspelt."""
     import botocore.session
 
     package = _SERVICES[service][2]

@@ -41,7 +41,7 @@ _BOTO_NAMES = {
 
 
 def service_of(environ: dict[str, Any]) -> str | None:
-    """Botocore's name of the service that a request is signed for; None if it is not signed (version 4)."""
+    """Return Botocore's name of the service that a request is signed for; None if it is not signed (version 4)."""
     header = environ.get("HTTP_AUTHORIZATION", "")
     scope = _SCOPE.search(header)
     if scope:
@@ -59,7 +59,7 @@ def service_of(environ: dict[str, Any]) -> str | None:
 
 
 def operation_of(environ: dict[str, Any], service: str | None, form: str = "") -> str | None:
-    """CamelCase name of the operation that a request asks for; None if it cannot be told."""
+    """Return the camelCase name of the operation that a request asks for; None if it cannot be told."""
     return action_of(environ, form) or (_operation_by_path(environ, service) if service else None)
 
 
@@ -118,7 +118,7 @@ def protocol_of(service: str | None) -> str | None:
 
 
 def input_shape(service: str | None, operation: str | None) -> Any:
-    """Botocore's shape of an operation's request, None if there is none."""
+    """Return Botocore's shape of an operation's request, None if there is none."""
     model = _service_model(service) if service else None
     if model is None or operation not in model.operation_names:
         return None
@@ -126,7 +126,7 @@ def input_shape(service: str | None, operation: str | None) -> Any:
 
 
 def answer(service: str | None, status: int, code: str, message: str) -> tuple[str, list[tuple[str, str]], bytes]:
-    """(status line, headers, body) of an error in the protocol of `service` (JSON if unknown)."""
+    """Return (status line, headers, body) of an error in the protocol of `service` (JSON if unknown)."""
     model = _service_model(service) if service else None
     protocol = model.metadata.get("protocol", "json") if model else "json"
     request = str(uuid.uuid4())

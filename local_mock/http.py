@@ -143,7 +143,7 @@ class LoopbackServer(ThreadedWSGIServer):
     request_queue_size = 256
 
     def __init__(self, port: int, app: WsgiApp, fd: int) -> None:
-        """`fd`: a socket bound to the port; it is duplicated here."""
+        """Serve `app` on `fd`, a socket that is bound to the port; it is duplicated here."""
         super().__init__("127.0.0.1", port, app, handler=RequestHandler, fd=fd)
         self.socket.listen(self.request_queue_size)
 

@@ -121,7 +121,7 @@ def aside_path(root: Path, bucket: str, key: str) -> Path:
 
 
 def aside_keys(root: Path, bucket: str) -> Iterator[tuple[str, Path]]:
-    """(key, path) of every object of a bucket that is not a plain file, in no order."""
+    """Yield (key, path) of every object of a bucket that is not a plain file, in no particular order."""
 
     def walk(folder: Path, text: str) -> Iterator[tuple[str, Path]]:
         try:
@@ -141,7 +141,10 @@ def aside_keys(root: Path, bucket: str) -> Iterator[tuple[str, Path]]:
 
 
 def split_uri(uri: str) -> tuple[str, str]:
-    """('bucket', 'key or prefix, may be empty') of ``s3://bucket/…``. Raises DataError for anything else."""
+    """Return ('bucket', 'key or prefix, may be empty') of ``s3://bucket/…``.
+
+    Raises DataError for anything else.
+    """
     scheme, _, rest = uri.partition("://")
     bucket, _, key = rest.partition("/")
     if scheme not in ("s3", "s3a", "s3n") or not bucket_ok(bucket):

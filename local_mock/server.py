@@ -245,7 +245,7 @@ def _interrupt(context: Context, job: str, start_response: Callable[..., Any]) -
 
 
 def _log_to_file(state_dir: Path) -> None:
-    """Request lines, moto's messages and tracebacks go to one file, never to the terminal."""
+    """Send request lines, moto's messages and tracebacks to one file, never to the terminal."""
     handler = logging.handlers.RotatingFileHandler(
         state_dir / LOG_NAME, maxBytes=20 << 20, backupCount=1, encoding="utf-8"
     )

@@ -123,7 +123,7 @@ def input_fn(body: bytes, content_type: str) -> Request:
 
 
 def predict_fn(request: Request, loaded: Loaded) -> dict[str, Any]:
-    """Events of the video. Raises RequestError if its tracks cannot be used."""
+    """Return the events of the video. Raises RequestError if its tracks cannot be used."""
     began, sources = time.monotonic(), loaded.model.part_sources
     try:
         if request.curated:

@@ -92,7 +92,7 @@ def log_x(axes: Any) -> None:
 
 
 def plain_log(axis: Any) -> None:
-    """Plain numbers on a logarithmic axis (a colour bar's, too): 1, 2 and 5 of each decade where there is room."""
+    """Put plain numbers on a logarithmic axis or colour bar: 1, 2 and 5 of each decade where there is room."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     low, high = sorted(axis.get_view_interval())
@@ -102,11 +102,11 @@ def plain_log(axis: Any) -> None:
 
 
 def tall(rows: int, upright: Iterable[str] = ()) -> float:
-    """Height (inch) of a figure that has room for `rows` of labels, and for `upright` labels below."""
+    """Return the height (inch) of a figure that has room for `rows` of labels, and for `upright` labels below."""
     return 1.3 + max(1.3, 0.28 * rows) + 0.085 * max(map(len, upright), default=0)
 
 
 def turn_labels(axes: Any) -> None:
-    """Labels of a heat map: those below upright, those beside it lying, however few they are."""
+    """Return the labels of a heat map: those below upright, those beside it lying, however few they are."""
     axes.tick_params(axis="x", rotation=90)
     axes.tick_params(axis="y", rotation=0)

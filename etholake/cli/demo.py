@@ -148,7 +148,7 @@ class _Pipeline:
         self.film: Path | None = None  # the shown video with its events drawn over
 
     def run_all(self, folder: Path, simulated: bool) -> None:
-        """Ingest to evaluate, in order, then the pages to look at."""
+        """Run the stages from ingest to evaluate, in order, then write the pages to look at."""
         from etholake.stages.cloud import deploy
         from etholake.stages.lake import clips, etl, ingest, query
         from etholake.stages.model import evaluate, train

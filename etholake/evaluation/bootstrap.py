@@ -116,7 +116,7 @@ def _draws(
     draws: int,
     random: np.random.Generator,
 ) -> NDArray[np.float64]:
-    """F of each action in each draw of the videos [R, A]; NaN where the draw does not hold the action."""
+    """Return F of each action in each draw of the videos [R, A]; NaN where the draw does not hold the action."""
     V = len(videos)
     counts, present = np.zeros((V, len(actions), 3)), np.zeros((V, len(actions)))
     for v, video in enumerate(videos):

@@ -67,7 +67,7 @@ def overlap(left: Intervals, right: Intervals) -> Ints:
     before = np.r_[0, np.cumsum(end - begin)]
 
     def covered(position: Ints) -> Ints:
-        """Frames of `right` before each position."""
+        """Return the frames of `right` before each position."""
         i = np.searchsorted(begin, position, side="right")
         last = np.maximum(i - 1, 0)
         inside = np.where(i > 0, np.minimum(position, end[last]) - begin[last], 0)

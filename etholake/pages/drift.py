@@ -44,7 +44,7 @@ def render(report: Mapping[str, Any], *, same: float, drifted: float, fewest_req
 
 
 def _tone(drifted: int, report: Mapping[str, Any]) -> str:
-    """Red where a feature drifted; green only where there were enough requests to judge."""
+    """Return red where a feature drifted; green only where there were enough requests to judge."""
     return "bad" if drifted else "good" if report["enough"] else ""
 
 

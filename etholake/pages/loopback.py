@@ -105,4 +105,4 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Quiet: errors reach the page."""
+        """Log nothing: errors reach the page."""

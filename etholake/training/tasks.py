@@ -5,7 +5,7 @@ Shape letters: N clips or frames with a known value, T frames of the video at 30
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,19 +43,26 @@ def judge_tasks(
             values_NWV = model.window_answers(tracks, mouse, starts)
             for v, (task, (target_T, known_T)) in enumerate(zip(tasks, targets, strict=True)):
                 judged_T = known_T & (at_T >= frames[0]) & (at_T < frames[1])
-                for start, values_W in zip(starts, values_NWV[..., v], strict=True):
-                    known_W = judged_T[start : start + len(values_W)]
-                    if not known_W.any():
-                        continue
-                    answer_n = values_W[: len(known_W)][known_W]
-                    true_n = target_T[start : start + len(known_W)][known_W] * task.scale + task.centre
-                    for kept, values_n in zip(samples[v], (answer_n, true_n), strict=True):
+                true_T = target_T * task.scale + task.centre
+                for values in _judged_values(starts, values_NWV[..., v], true_T, judged_T):
+                    for kept, values_n in zip(samples[v], values, strict=True):
                         kept.append(values_n if task.by_frame else values_n.mean(keepdims=True))
                     judged[v].add(span.video_id)
     return {
         str(task): {"videos": len(judged[v]), **_figures(task, *map(_joined, samples[v]))}
         for v, task in enumerate(tasks)
     }
+
+
+def _judged_values(
+    starts: Sequence[int], values_NW: Floats, true_T: Floats, judged_T: npt.NDArray[np.bool_]
+) -> Iterator[tuple[Floats, Floats]]:
+    """Yield (answers, true values) at the judged frames of each window that has some."""
+    for start, values_W in zip(starts, values_NW, strict=True):
+        frames = slice(start, start + len(values_W))
+        judged_W = judged_T[frames]
+        if judged_W.any():
+            yield values_W[: len(judged_W)][judged_W], true_T[frames][judged_W]
 
 
 def _figures(task: Task, answer_N: Floats, true_N: Floats) -> dict[str, Any]:

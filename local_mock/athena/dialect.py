@@ -70,7 +70,7 @@ class AthenaGrammar(Trino):  # sqlglot registers dialects by class name: not "At
             return self.expression(exp.Subquery(this=values, alias=alias, sample=sample))
 
         def _parse_escape(self, this: Any) -> Any:
-            """ESCAPE takes any expression."""
+            """Parse ESCAPE, which takes any expression."""
             if not self._match(TokenType.ESCAPE):
                 return this
             return self.expression(exp.Escape(this=this, expression=self._parse_bitwise()))
@@ -134,7 +134,7 @@ def _too_deep() -> QueryError:
 
 
 def position(node: Any) -> tuple[int, int] | None:
-    """(line, column), both from 1, of the first token below `node` that knows its place."""
+    """Return (line, column), both from 1, of the first token below `node` that knows its place."""
     for part in node.walk() if isinstance(node, exp.Expression) else ():
         if "line" in part.meta:
             return int(part.meta["line"]), int(part.meta["col"]) - len(part.name) + 1

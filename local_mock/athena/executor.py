@@ -337,12 +337,12 @@ def stored(kind: Type) -> Type:
 
 
 def labels(compiled: Compiled) -> list[str]:
-    """Output names: `_col0` where the query gives none."""
+    """Return the output names: `_col0` where the query gives none."""
     return [c.name if c.name is not None else f"_col{i}" for i, c in enumerate(compiled.columns)]
 
 
 def lines(rows: list[list[str]]) -> pa.Table:
-    """Text rows of one length as a table."""
+    """Return text rows of one length as a table."""
     return pa.table({str(i): pa.array(column, pa.string()) for i, column in enumerate(zip(*rows, strict=True))})
 
 

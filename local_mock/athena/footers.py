@@ -62,7 +62,7 @@ def footer(path: Path, uri: str) -> Footer:
 
 
 def scanned(facts: Footer, columns: Iterable[str], predicates: Iterable[Predicate]) -> int:
-    """Bytes of `columns` in the row groups of one file that may hold matching rows."""
+    """Return the bytes of `columns` in the row groups of one file that may hold matching rows."""
     predicates = list(predicates)
     total = 0
     for group in facts.groups:

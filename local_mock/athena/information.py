@@ -96,7 +96,7 @@ def _columns(catalog: GlueCatalog) -> Iterable[Row]:
 
 
 def _type(hive: str) -> str:
-    """Trino's name of a column's type; the catalog's own where it is none that queries read."""
+    """Return Trino's name of a column's type; the catalog's own where it is none that queries read."""
     try:
         return str(parse_type(hive))
     except QueryError:

@@ -70,7 +70,7 @@ def to_lines(rows: list[list[str]]) -> bytes:
 def page(
     names: list[str], table: pa.Table, start: int, count: int, *, header: bool
 ) -> tuple[list[dict[str, Any]], int | None]:
-    """(`Rows` of a page, start of the next page). Position 0 is the header row if there is one."""
+    """Return (`Rows` of a page, start of the next page). Position 0 is the header row if there is one."""
     rows: list[list[str | None]] = []
     first = start
     if header and start == 0:

@@ -73,7 +73,7 @@ def file_format(table: Table, library: str | None = None) -> str:
 
 
 def data_files(data: DataAccess, location: str) -> list[ObjectInfo]:
-    """Objects under a location that are data (no `_SUCCESS`, no `.crc`, nothing empty)."""
+    """Return the objects under a location that are data (no `_SUCCESS`, no `.crc`, nothing empty)."""
     prefix = location.rstrip("/") + "/"
     return sorted((item for item in data.list(prefix) if _is_data(item, prefix)), key=lambda item: item.uri)
 
@@ -86,7 +86,10 @@ def _is_data(item: ObjectInfo, prefix: str) -> bool:
 def bind_scan(
     scan: Scan, data: DataAccess, evaluate: Evaluate, convert: Callable[[dict[str, Any]], Path]
 ) -> tuple[str, int]:
-    """(DuckDB SELECT for the token of `scan`, bytes that it reads). `evaluate` runs a query over rows, `convert` reads text."""
+    """Return (DuckDB SELECT for the token of `scan`, bytes that it reads).
+
+    `evaluate` runs a query over rows, `convert` reads text.
+    """
     table = scan.table
     if table.iceberg is not None:
         from local_mock.athena.iceberg.reading import bind
@@ -302,7 +305,7 @@ def _check_types(table: Table, scan: Scan, files: list[DataFile], feet: dict[Pat
 
 
 def _text(scan: Scan, files: list[DataFile], kind: str, convert: Callable[[dict[str, Any]], Path]) -> str:
-    """Text files by way of Parquet: the query process reads them once by the rules of their SerDe."""
+    """Convert text files to Parquet: the query process reads them once by the rules of their SerDe."""
     table = scan.table
     if kind == "opencsv" and any(t.args for n, t in table.columns if n in scan.used):
         raise QueryError("NOT_SUPPORTED", "Complex types of OpenCSVSerde are not supported by local_mock")

@@ -79,7 +79,7 @@ def classify(sql: str) -> Statement:
 
 
 def unquote(name: str) -> list[str]:
-    """Parts of a dotted name, lower case, without quotes."""
+    """Return the parts of a dotted name, lower case, without quotes."""
     parts = re.findall(r'`([^`]+)`|"([^"]+)"|([\w$-]+)', name)
     return ["".join(part).lower() for part in parts]
 

@@ -21,7 +21,7 @@ _SUB = re.compile(r"\$\{([^!}][^}.]*)")
 def difference(
     current: ResourceMap, template: Mapping[str, Any], parameters: Mapping[str, Any] | None = None
 ) -> dict[str, list[str]]:
-    """Logical ids under Add, Modify and Remove, in the order of the templates."""
+    """Return the logical ids under Add, Modify and Remove, in the order of the templates."""
     new_map = scratch(current, template, current.input_parameters if parameters is None else parameters)
     old, new = current._resource_json_map, dict(template["Resources"])
     before = {name for name in old if name in current._parsed_resources}
@@ -137,7 +137,7 @@ def _changed_values(current: ResourceMap, other: ResourceMap) -> set[str]:
 
 
 def _names(body: Any) -> set[str]:
-    """Everything that a piece of template refers to; a condition as ``condition <name>``."""
+    """Return everything that a piece of template refers to; a condition as ``condition <name>``."""
     return set(_walk(body))
 
 

@@ -69,7 +69,7 @@ class Kind:
         ]
 
     def attribute(self, attribute: str, name: str, region: str) -> str:
-        """Value of ``Fn::GetAtt``."""
+        """Return the value of ``Fn::GetAtt``."""
         last = name.rpartition(":")[2]
         return self.attributes[attribute].format(name=name, last=last, region=region, account=ACCOUNT)
 

@@ -145,7 +145,7 @@ def _event(stack: Stack, logical_id: str, status: str, reason: str) -> None:
 
 
 def _first_missing(stack: Stack) -> str:
-    """Logical id of the resource that failed: the first that should be there and is not."""
+    """Return the logical id of the resource that failed: the first that should be there and is not."""
     resources = stack.resource_map
     for name, body in resources._resource_json_map.items():
         condition = body.get("Condition")

@@ -258,7 +258,7 @@ def _definition(properties: Properties) -> str:
 
 
 def _camel(value: Any) -> Any:
-    """Keys as the API of Step Functions writes them."""
+    """Return the keys as the API of Step Functions writes them."""
     if isinstance(value, Mapping):
         return {key[:1].lower() + key[1:]: _camel(v) for key, v in value.items()}
     return [_camel(v) for v in value] if isinstance(value, list) else value

@@ -94,7 +94,10 @@ def _logging(configuration: Properties) -> dict[str, Any]:
 
 
 def _notification(configuration: Properties) -> dict[str, Any]:
-    """Events to EventBridge; lambdas, queues and topics are refused by the API's shape (they have other names)."""
+    """Return the notification of events to EventBridge, if the bucket sends any.
+
+    Lambdas, queues and topics are refused by the API's shape (they have other names).
+    """
     bridge = configuration.get("EventBridgeConfiguration")
     enabled = bridge is not None and str(bridge.get("EventBridgeEnabled", True)).lower() == "true"
     return without(configuration, "EventBridgeConfiguration") | (

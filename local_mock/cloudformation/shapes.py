@@ -10,7 +10,7 @@ _CASTS: dict[str, Any] = {"integer": int, "long": int, "float": float, "double":
 
 
 def input_shape(client: Any, operation: str) -> Any:
-    """Input shape of a client's operation (its Python name, say `create_job`)."""
+    """Return the input shape of a client's operation (its Python name, say `create_job`)."""
     name = client.meta.method_to_api_mapping[operation]
     return client.meta.service_model.operation_model(name).input_shape
 

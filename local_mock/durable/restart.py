@@ -31,7 +31,7 @@ def _of(service: str) -> Iterator[Any]:
 
 
 def _s3(backend: Any, _state: State, _context: Context) -> None:
-    """Buckets whose folders have gone are gone."""
+    """Forget the buckets whose folders are no longer there."""
     from moto.s3.models import s3_backends
 
     for name in list(backend.buckets):

@@ -116,7 +116,7 @@ class State:
         self._put(name, json.dumps(Writer({}, _DROPPED).write(value, name)))
 
     def all(self, prefix: str) -> Iterator[tuple[str, Any]]:
-        """(name, object) of the documents that `put` has written under a prefix; damaged ones are logged."""
+        """Yield (name, object) of the documents that `put` has written under a prefix; damaged ones are logged."""
         rows = self._db.execute(
             "SELECT name, body FROM documents WHERE substr(name, 1, ?) = ? ORDER BY name", (len(prefix), prefix)
         ).fetchall()
@@ -284,7 +284,7 @@ class State:
 
 # --- moto's back ends -------------------------------------------------------------------------------------
 def _backends(service: str) -> list[tuple[str, str, Any]]:
-    """(account, region, back end) of a service that has been used."""
+    """Return (account, region, back end) of a service that has been used."""
     return list(_of_moto(service).iter_backends())
 
 

@@ -86,7 +86,7 @@ def policy_of(
 
 
 def folders(database: Any, crawler_name: str) -> set[str]:
-    """Locations of the tables and partitions that a crawler has made."""
+    """Return the locations of the tables and partitions that a crawler has made."""
     names = set()
     for name, location in _made_by(database, crawler_name).items():
         table = database.tables[name]
@@ -122,7 +122,7 @@ def apply(discovery: Discovery, database: Any, crawler: Any, policy: CrawlerPoli
 
 # --- tables -----------------------------------------------------------------------------------------------
 def _made_by(database: Any, crawler_name: str) -> dict[str, str]:
-    """Table -> location, of the tables that a crawler has made."""
+    """Return table -> location, of the tables that a crawler has made."""
     shown = {name: table.as_dict() for name, table in list(database.tables.items())}
     return {
         name: entry["StorageDescriptor"]["Location"]
@@ -132,7 +132,7 @@ def _made_by(database: Any, crawler_name: str) -> dict[str, str]:
 
 
 def _names(discovery: Discovery, database: Any, crawler: Any, policy: CrawlerPolicy) -> dict[str, str]:
-    """Location -> table. A location keeps its table; a name that is taken gets a hash behind it, as in AWS.
+    """Return location -> table. A location keeps its table; a name that is taken gets a hash behind it, as in AWS.
 
     A table of this crawler whose own location holds nothing any more is taken over by a namesake (a new bucket).
     https://docs.aws.amazon.com/glue/latest/dg/add-crawler.html ("duplicate table names")

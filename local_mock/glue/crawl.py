@@ -98,7 +98,7 @@ _File = tuple[_Place, FileFacts]
 
 
 def glob_pattern(glob: str) -> re.Pattern[str]:
-    """Glue's exclude pattern as a regex: ``*``, ``?`` stay inside a folder, ``**`` crosses; ``{a,b}``, ``[ab]``.
+    """Return Glue's exclude pattern as regex: ``*``, ``?`` stay in a folder, ``**`` crosses, ``{a,b}``, ``[ab]``.
 
     https://docs.aws.amazon.com/glue/latest/dg/define-crawler-choose-data-sources.html
     """

@@ -40,7 +40,7 @@ class LogShipper:
     """Follows files from a thread of its own until `close`, which ships what is left."""
 
     def __init__(self, region: str, stream: str, files: Mapping[str, Path]) -> None:
-        """`files`: log group -> file, which need not exist yet."""
+        """Follow `files`: log group -> file, which need not exist yet."""
         self._region, self._stream = region, stream
         self._files = dict(files)
         self._offsets = dict.fromkeys(files, 0)

@@ -92,7 +92,7 @@ class JobRun:
         return True
 
     def advance(self) -> None:
-        """Nothing: the state is that of the process (moto's own runs advance when they are looked at)."""
+        """Do nothing: the state is that of the process (moto's own runs advance when they are looked at)."""
 
     def get_name(self) -> str:
         return str(self.job.name)
@@ -267,7 +267,7 @@ class ExecutingJob(FakeJob):
         raise JobRunNotFoundException(run_id)
 
     def get_job_runs(self) -> Any:
-        """Newest first, as Glue lists them."""
+        """Return the items from new to old, as Glue lists them."""
         return list(reversed(self.job_runs))
 
 
@@ -290,7 +290,7 @@ class Crawl:
         self.stop = threading.Event()
 
     def advance(self) -> None:
-        """Nothing (see `JobRun.advance`)."""
+        """Do nothing (see `JobRun.advance`)."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the `CrawlerHistory` of the API."""

@@ -180,7 +180,7 @@ def update_table(self: Any) -> EmptyResult:
 
 
 def get_partitions(self: Any) -> ActionResult:
-    """Partitions by expression, page by page, and by segment."""
+    """Return the partitions by expression, page by page, and by segment."""
     wanted = self.parameters
     partitions = self.glue_backend.get_partitions(
         wanted["DatabaseName"], wanted["TableName"], wanted.get("Expression") or None
@@ -201,7 +201,7 @@ def get_partitions(self: Any) -> ActionResult:
 
 
 def get_tables(self: Any) -> ActionResult:
-    """Tables whose whole name matches a regular expression, page by page (moto: all, if their start matches)."""
+    """Return tables whose whole name matches a regular expression, by page (moto: whose start matches)."""
     wanted = self.parameters
     tables = self.glue_backend.get_tables(wanted["DatabaseName"], None)
     if expression := wanted.get("Expression"):
@@ -222,7 +222,7 @@ def get_tables(self: Any) -> ActionResult:
 
 
 def search_tables(self: Any) -> ActionResult:
-    """Tables whose name, description, location, columns or parameters hold the text, and that fit the filters.
+    """Return tables with the text in name, description, location, columns or parameters, that fit the filters.
 
     Filters compare `Name`, `DatabaseName`, `Description`, `TableType` by EQUALS or, without a comparator, by what
     the value holds; https://docs.aws.amazon.com/glue/latest/dg/aws-glue-api-catalog-tables.html

@@ -315,7 +315,7 @@ def remove_checksums(s3_root: Path, since: float) -> None:
 
 
 def tail(path: Path, lines: int = 10) -> str:
-    """Last lines of a log ('' if there is none)."""
+    """Return the last lines of a log ('' if there is none)."""
     if not path.is_file():
         return ""
     return "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])

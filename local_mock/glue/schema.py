@@ -30,7 +30,7 @@ _EXACT: Mapping[pa.DataType, str] = {
 
 
 def hive_type(type_: pa.DataType) -> str:
-    """Hive's name for an Arrow type; `string` for one that Hive lacks."""
+    """Return Hive's name for an Arrow type; `string` for one that Hive lacks."""
     name = _EXACT.get(type_, "string")
     if pa.types.is_timestamp(type_):
         name = "timestamp"
@@ -50,7 +50,7 @@ def hive_type(type_: pa.DataType) -> str:
 
 
 def columns_of(schema: pa.Schema) -> dict[str, str]:
-    """Column (lower case, as the catalog keeps it) -> Hive type, in the file's order."""
+    """Return column (lower case, as the catalog keeps it) -> Hive type, in the file's order."""
     return {field.name.lower(): hive_type(field.type) for field in schema}
 
 
@@ -95,7 +95,7 @@ def readable(stored: str, declared: str) -> bool:
 
 
 def similarity(left: Mapping[str, str], right: Mapping[str, str]) -> float:
-    """Share of the (column, type) pairs of both that they have in common, 0..1; numbers count as one type.
+    """Return the share of (column, type) pairs that both have in common, 0..1; numbers count as one type.
 
     AWS names the threshold (0.7), not the measure; this is ours.
     """

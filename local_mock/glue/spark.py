@@ -36,13 +36,13 @@ _LOCAL_FS = "org.apache.hadoop.fs.LocalFileSystem"
 
 
 def local_cores(worker_type: str | None, workers: int | None, available: int) -> int:
-    """Task slots: those of all workers but the driver's, bounded by this machine's cores."""
+    """Return the task slots: those of all workers but the driver's, bounded by this machine's cores."""
     per_worker = WORKERS.get(worker_type or "G.1X", WORKERS["G.1X"])[0]
     return max(1, min(available, per_worker * max(1, (workers or 2) - 1)))
 
 
 def driver_memory_mb(worker_type: str | None, physical_mb: int) -> int:
-    """Heap of the one JVM in MiB: the worker's memory, bounded by a quarter of this machine's (1 GiB at least)."""
+    """Return the JVM's heap in MiB: the worker's memory, at most a quarter of this machine's, at least 1 GiB."""
     worker_mb = WORKERS.get(worker_type or "G.1X", WORKERS["G.1X"])[1] * 1024
     return max(1024, min(worker_mb * 5 // 8, physical_mb // 4))
 
@@ -53,12 +53,12 @@ def physical_memory_mb() -> int:
 
 
 def buckets(s3_root: Path) -> list[str]:
-    """Names of the buckets that are there now, sorted."""
+    """Return the names of the buckets that are there now, sorted."""
     return sorted(p.name for p in s3_root.iterdir() if p.is_dir() and bucket_ok(p.name))
 
 
 def user_conf(argument: str) -> dict[str, str]:
-    """Glue's `--conf` argument: ``spark.a=1 --conf spark.b=2``."""
+    """Return Glue's `--conf` argument: ``spark.a=1 --conf spark.b=2``."""
     items = re.split(r"\s+--conf\s+", argument.strip())
     return {key: value for key, separator, value in (item.partition("=") for item in items) if separator}
 

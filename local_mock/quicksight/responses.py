@@ -25,7 +25,7 @@ _create_dashboard = QuickSightResponse.create_dashboard
 
 
 def _kept(response: Any) -> dict[tuple[str, str], dict[str, Any]]:
-    """(kind, id) -> request, of this account and region."""
+    """Return (kind, id) -> request, of this account and region."""
     kept: dict[tuple[str, str], dict[str, Any]] = response.quicksight_backend.__dict__.setdefault("_kept", {})
     return kept
 

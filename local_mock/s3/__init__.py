@@ -6,17 +6,9 @@ are the operations, `responses` the HTTP side, `models` what moto's own code see
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import TYPE_CHECKING
-
 from local_mock.context import Context
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from local_mock.s3.store import Store
-
-__all__ = ["ABSENT", "EXECUTES", "install", "store_of"]
+__all__ = ["ABSENT", "EXECUTES", "install"]
 
 EXECUTES: frozenset[str] = frozenset({
     "AbortMultipartUpload", "CompleteMultipartUpload", "CopyObject", "CreateBucket", "CreateMultipartUpload",
@@ -45,21 +37,10 @@ ABSENT: frozenset[str] = frozenset({
 })  # fmt: skip
 
 
-@lru_cache(maxsize=4)
-def _store(root: Path) -> Store:
-    from local_mock.s3.store import Store
-
-    return Store(root)
-
-
-def store_of(context: Context) -> Store:
-    """Return the one store of a server."""
-    return _store(context.s3_root)
-
-
 def install(context: Context) -> None:
     """Point moto's S3 at the folders."""
     from local_mock.s3 import forms, models
+    from local_mock.s3.store import store_of
 
     store_of(context)
     models.patch()

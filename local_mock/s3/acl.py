@@ -96,7 +96,7 @@ def grants_of_xml(body: ET.Element) -> str:
 
 
 def render(grants: str | None) -> str:
-    """Markup of an AccessControlPolicy's content; without grants the owner has full control."""
+    """Return the markup of an AccessControlPolicy's content; without grants the owner has full control."""
     inner = ""
     for kind, value, permission in json.loads(grants) if grants else [_OWNS]:
         name = "<DisplayName>local_mock</DisplayName>" if value == OWNER else ""

@@ -139,7 +139,7 @@ class Buckets:
         return xml_answer("DeleteResult", inner)
 
     def _page(self, request: Request, after: str) -> tuple[str, int, str]:
-        """Markup of one page, how many entries it has, and where to go on ('' at the end)."""
+        """Return the markup of one page, how many entries it has, and where to go on ('' at the end)."""
         query, name = request.query, request.name_coder()
         limit = min(request.integer("max-keys", 1000), 1000)
         prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")

@@ -31,7 +31,10 @@ def header_of(algorithm: str) -> str:
 
 
 def checksum_of(headers: Mapping[str, str]) -> tuple[str, str, str]:
-    """(algorithm, FULL_OBJECT or COMPOSITE, base64 value) that an object's headers hold; empty texts if none."""
+    """Return (algorithm, FULL_OBJECT or COMPOSITE, base64 value) that an object's headers hold.
+
+    The texts are empty if there are none.
+    """
     for algorithm in ALGORITHMS:
         if value := headers.get(header_of(algorithm)):
             return algorithm, headers.get("x-amz-checksum-type", "FULL_OBJECT"), value
@@ -116,7 +119,7 @@ def _aws_chunks(stream: Any, trailers: dict[str, str]) -> Iterator[bytes]:
 
 
 def composite(algorithm: str, parts: Sequence[str]) -> str | None:
-    """Checksum of the parts' checksums, ``<base64>-<count>``; None if it cannot be computed."""
+    """Return the checksum of the parts' checksums, ``<base64>-<count>``; None if it cannot be computed."""
     digest = BodyDigest(algorithm)
     digest.update(b"".join(base64.b64decode(part) for part in parts))
     value = digest.checksum
@@ -136,7 +139,7 @@ def _slow_crc(algorithm: str, data: bytes) -> str:
 
 
 def combine_crc(algorithm: str, parts: Sequence[tuple[str, int]]) -> str | None:
-    """CRC of the concatenation, from (base64 CRC, size in bytes) of each part; None if it is no CRC.
+    """Return the CRC of the concatenation, from (base64 CRC, size in bytes) of each part; None if it is no CRC.
 
     The method of zlib's `crc32_combine`: appending n zero bytes is a linear map over GF(2), squared up.
     """

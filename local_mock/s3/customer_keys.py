@@ -22,7 +22,10 @@ _NAME = "server-side-encryption-customer-"
 
 
 def sent_key_md5(request: Request, prefix: str = "x-amz-") -> str:
-    """Base64 MD5 of the key that came with a request, '' without one. Raises S3Error for a key that is none."""
+    """Return the base64 MD5 of the key that came with a request, '' without one.
+
+    Raises S3Error for a key that is none.
+    """
     algorithm, key, md5 = (request.header(f"{prefix}{_NAME}{part}") for part in ("algorithm", "key", "key-md5"))
     if not (algorithm or key or md5):
         return ""

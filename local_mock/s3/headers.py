@@ -156,7 +156,7 @@ def matches(header: str, etag: str) -> bool:
 
 
 def seconds(text: str) -> float | None:
-    """Seconds since 1970 of an HTTP date; None for one that cannot be read, as S3 ignores it."""
+    """Return the seconds since 1970 of an HTTP date; None for one that cannot be read, as S3 ignores it."""
     if not text:
         return None
     try:
@@ -167,7 +167,7 @@ def seconds(text: str) -> float | None:
 
 # --- ranges and parts -------------------------------------------------------------------------------------
 def range_of(header: str, size: int) -> tuple[int, int] | None:
-    """First and last byte (inclusive) that a Range header asks for; None if there is none, or many."""
+    """Return the first and last byte (inclusive) that a Range header asks for; None if there is none, or many."""
     match = _RANGE.fullmatch(header.strip())
     if not match:
         return None
@@ -188,7 +188,7 @@ def range_of(header: str, size: int) -> tuple[int, int] | None:
 
 
 def copy_range(header: str, size: int) -> tuple[int, int]:
-    """First and last byte (inclusive) of x-amz-copy-source-range; all bytes without one."""
+    """Return the first and last byte (inclusive) of x-amz-copy-source-range; all bytes without one."""
     if not header:
         return 0, size - 1
     match = _COPY_RANGE.fullmatch(header.strip())
@@ -215,7 +215,7 @@ def part_sizes(headers: Mapping[str, str]) -> list[int]:
 
 
 def content_of_part(number: int, stored: StoredObject) -> tuple[int, int, int]:
-    """First byte and length of a part, and how many parts there are (0: the object did not come in parts)."""
+    """Return first byte and length of a part, and the number of parts (0: the object did not come in parts)."""
     sizes = part_sizes(stored.row.headers)
     if not 1 <= number <= (len(sizes) or 1):
         raise S3Error("InvalidPartNumber", "The requested partnumber is not satisfiable")

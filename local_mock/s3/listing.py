@@ -133,7 +133,7 @@ def _common(prefix: str, delimiter: str) -> Callable[[str], str]:
 
 
 def _keys(store: Store, bucket: str, prefix: str, after: str, *, inclusive: bool = False) -> Iterator[_Found]:
-    """Key and path of every object greater than `after` (or equal, if `inclusive`), in order."""
+    """Yield the key and path of every object greater than `after` (or equal, if `inclusive`), in order."""
     plain = (
         (key, path)
         for key, path in _walk(os.fspath(store.root / bucket), "", prefix, after, inclusive=inclusive)
@@ -156,7 +156,7 @@ def _first(item: tuple[str, object]) -> str:
 
 
 def _with_versions(store: Store, bucket: str, prefix: str, after: str) -> Iterator[tuple[str, str, list[Old]]]:
-    """(key, path of the present object or '', older versions from new to old) of keys from `after` on."""
+    """Yield (key, path of the present object or '', older versions from new to old) of keys from `after` on."""
     present = ((key, (path, None)) for key, path in _keys(store, bucket, prefix, after, inclusive=True))
     older = ((old.key, ("", old)) for old in _older(store, bucket, prefix, after))
     for key, group in groupby(heapq.merge(present, older, key=_first), key=_first):
@@ -172,7 +172,7 @@ def _older(store: Store, bucket: str, prefix: str, after: str) -> Iterator[Old]:
 
 
 def _walk(folder: str, base: str, prefix: str, after: str, *, inclusive: bool) -> Iterator[_Found]:
-    """Key and path of the files below `folder` (whose keys begin with `base`), in order.
+    """Yield the key and path of the files below `folder` (whose keys begin with `base`), in order.
 
     Whole folders outside `prefix` or before `after` are not entered. Links are passed over.
     """
@@ -189,7 +189,7 @@ def _walk(folder: str, base: str, prefix: str, after: str, *, inclusive: bool) -
 
 
 def _entries(folder: str) -> list[tuple[str, str, bool]]:
-    """(name, path, is folder) in key order: a folder sorts as its name with '/', its marker first."""
+    """Return (name, path, is folder) in key order: a folder sorts as its name with '/', its marker first."""
     listed = []
     try:
         entries = list(os.scandir(folder))

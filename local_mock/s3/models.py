@@ -16,11 +16,10 @@ from moto.s3.models import FakeBucket, FakeKey, S3Backend, s3_backends
 
 from local_mock.context import get_context
 from local_mock.keys import bucket_ok
-from local_mock.s3 import store_of
 from local_mock.s3.checksums import BodyDigest
 from local_mock.s3.errors import S3Error
 from local_mock.s3.listing import page, versions_page
-from local_mock.s3.store import DEFAULT_TYPE, StoredObject
+from local_mock.s3.store import DEFAULT_TYPE, StoredObject, store_of
 from local_mock.s3.versions import Versions
 
 __all__ = ["FileKey", "FolderS3Backend", "patch"]

@@ -73,7 +73,7 @@ class Objects:
         return answer
 
     def _read_head(self, request: Request, stored: StoredObject) -> tuple[Answer, int]:
-        """Status and headers of a read, and the first byte."""
+        """Return the status and headers of a read, and the first byte."""
         read_condition(request, stored)
         kept = stored.row.headers
         check_key_of(kept, request)
@@ -318,7 +318,7 @@ def open_source(versions: Versions, request: Request) -> tuple[StoredObject, Bin
 
 
 def version_headers(versions: Versions, stored: StoredObject) -> dict[str, str]:
-    """x-amz-version-id, in a bucket that keeps versions or did."""
+    """Return the header x-amz-version-id, in a bucket that keeps versions or did."""
     return {"x-amz-version-id": stored.row.version} if versions.index.versioning(stored.bucket) else {}
 
 

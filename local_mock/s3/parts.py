@@ -166,6 +166,6 @@ def _place(request: Request) -> str:
 
 
 def _checksum(upload: dict[str, Any]) -> str:
-    """Markup of the checksum that an upload was opened with."""
+    """Return the markup of the checksum that an upload was opened with."""
     algorithm, kind = upload["algorithm"], checksum_kind(upload)
     return f"<ChecksumAlgorithm>{algorithm}</ChecksumAlgorithm><ChecksumType>{kind}</ChecksumType>" if kind else ""

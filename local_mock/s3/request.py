@@ -159,7 +159,7 @@ def error_answer(error: S3Error, resource: str) -> Answer:
 
 
 def parse_tags(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Object tags, checked against S3's limits (10 tags, 128 and 256 characters)."""
+    """Return the object tags, checked against S3's limits (10 tags, 128 and 256 characters)."""
     items = list(pairs)
     tags = dict(items)
     if len(items) > 10:

@@ -18,7 +18,7 @@ from local_mock.documents import RefusedError, load_json, require_plain_xml
 from local_mock.framing import MalformedBodyError
 from local_mock.http import WsgiApp
 from local_mock.payloads import TooLargeError, read_bounded
-from local_mock.s3 import ABSENT, forms, store_of
+from local_mock.s3 import ABSENT, forms
 from local_mock.s3.addressing import in_path_style
 from local_mock.s3.buckets import Buckets
 from local_mock.s3.errors import S3Error
@@ -26,7 +26,7 @@ from local_mock.s3.objects import Objects
 from local_mock.s3.parts import Parts
 from local_mock.s3.request import Answer, Request, error_answer
 from local_mock.s3.signatures import check_presigned
-from local_mock.s3.store import Store
+from local_mock.s3.store import Store, store_of
 from local_mock.s3.subresources import Subresources
 from local_mock.s3.uploads import Uploads
 from local_mock.s3.versions import Versions

@@ -17,16 +17,18 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from stat import S_ISREG
 from typing import BinaryIO
 
+from local_mock.context import Context
 from local_mock.data.folder import prune
 from local_mock.keys import PRIVATE, KeyRefusedError, bucket_ok, paths_of
 from local_mock.s3.errors import S3Error, no_such_bucket, no_such_key
 from local_mock.s3.index import Index, Row, row_of
 
-__all__ = ["DEFAULT_TYPE", "Store", "StoredObject", "full_disk"]
+__all__ = ["DEFAULT_TYPE", "Store", "StoredObject", "full_disk", "store_of"]
 
 _STRIPES = 64
 _ATTEMPTS = 5
@@ -69,7 +71,7 @@ class Store:
 
     # --- buckets ------------------------------------------------------------------------------------------
     def buckets(self) -> list[tuple[str, float]]:
-        """(name, time of creation) of every bucket, sorted."""
+        """Return (name, time of creation) of every bucket, sorted."""
         with os.scandir(self.root) as entries:
             folders = [e for e in entries if e.is_dir(follow_symlinks=False) and bucket_ok(e.name)]
         return sorted((e.name, e.stat().st_ctime) for e in folders)
@@ -286,7 +288,7 @@ def _refusals() -> Iterator[None]:
 
 
 def md5_of(file: BinaryIO, size: int) -> str:
-    """Hex MD5 of the first `size` bytes of an open file, which is rewound."""
+    """Return the hex MD5 of the first `size` bytes of an open file, which is rewound."""
     digest = hashlib.md5(usedforsecurity=False)
     while size > 0 and (block := file.read(min(1 << 20, size))):
         digest.update(block)
@@ -314,3 +316,13 @@ def _remove_empty(folder: Path) -> None:
     for current, _, _ in os.walk(folder, topdown=False):
         with contextlib.suppress(OSError):
             os.rmdir(current)  # noqa: PTH106
+
+
+@lru_cache(maxsize=4)
+def _store(root: Path) -> Store:
+    return Store(root)
+
+
+def store_of(context: Context) -> Store:
+    """Return the one store of a server."""
+    return _store(context.s3_root)

@@ -95,7 +95,7 @@ class Uploads:
         return [Part(**json.loads(path.read_text(encoding="utf-8"))) for path in files]
 
     def open_of(self, bucket: str) -> list[tuple[str, str, float, dict[str, Any]]]:
-        """(key, upload id, time, what `create` was told) of the open uploads of a bucket, by key and id."""
+        """Return (key, upload id, time, what `create` was told) of the open uploads of a bucket, by key and id."""
         uploads = []
         for path in self._folder.glob("*/upload.json"):
             with contextlib.suppress(OSError, ValueError):
@@ -168,13 +168,13 @@ def _choose(wanted: list[tuple[int, str]], have: dict[int, Part]) -> list[Part]:
 
 
 def checksum_kind(upload: dict[str, Any]) -> str:
-    """COMPOSITE or FULL_OBJECT, as an upload was opened; '' without a checksum."""
+    """Return COMPOSITE or FULL_OBJECT, as an upload was opened; '' without a checksum."""
     algorithm, kind = upload.get("algorithm", ""), str(upload.get("checksum_type") or "")
     return kind or {"": "", "CRC64NVME": "FULL_OBJECT"}.get(algorithm, "COMPOSITE")
 
 
 def _object_checksum(upload: dict[str, Any], parts: list[Part]) -> dict[str, str]:
-    """Header with the whole object's checksum, {} if the parts came without one."""
+    """Return the header with the whole object's checksum, {} if the parts came without one."""
     algorithm = upload.get("algorithm", "")
     if not algorithm or any(not part.checksum for part in parts):
         return {}

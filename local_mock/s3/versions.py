@@ -177,7 +177,7 @@ class Versions:
         return version
 
     def _promote(self, bucket: str, key: str) -> None:
-        """After the newest version has gone: the next one, if it is no marker, is the object again."""
+        """Make the next version the object again after the newest has gone, unless it is a marker."""
         newest = self.index.version(bucket, key)
         if newest is not None and not newest.is_marker:
             path = self._path(bucket, newest.file)

@@ -54,7 +54,7 @@ class CheckpointSync:
                     self._seen[path] = state
 
     def _states(self) -> dict[Path, tuple[int, int]]:
-        """(modification time in ns, size) of every file."""
+        """Return (modification time in ns, size) of every file."""
         versions = {}
         for path in sorted(self._folder.rglob("*")):
             with contextlib.suppress(FileNotFoundError):

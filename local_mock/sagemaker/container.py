@@ -56,7 +56,7 @@ class Member:
 
 
 def input_mode(channel: Mapping[str, Any], request: Mapping[str, Any]) -> str:
-    """File, FastFile or Pipe."""
+    """Return the input mode of a channel: File, FastFile or Pipe."""
     return str(channel.get("InputMode") or request["AlgorithmSpecification"].get("TrainingInputMode") or "File")
 
 
@@ -160,7 +160,7 @@ def rewrite_drivers(folder: Path, member: Member) -> None:
 
 
 def checkpoints(root: Path, request: Mapping[str, Any]) -> tuple[str, Path] | None:
-    """(S3 URI, folder) of the checkpoints, None if the job keeps none."""
+    """Return (S3 URI, folder) of the checkpoints, None if the job keeps none."""
     config = request.get("CheckpointConfig")
     if not config:
         return None
@@ -169,7 +169,7 @@ def checkpoints(root: Path, request: Mapping[str, Any]) -> tuple[str, Path] | No
 
 
 def command(root: Path, request: Mapping[str, Any], context: Context) -> tuple[list[str], Path]:
-    """(command, working folder): the entry point of the request, else the script-mode hyper-parameters."""
+    """Return (command, working folder): the entry point of the request, else the script-mode hyper-parameters."""
     algorithm = request["AlgorithmSpecification"]
     if entry := algorithm.get("ContainerEntrypoint"):
         words = [*entry, *(algorithm.get("ContainerArguments") or [])]
@@ -196,7 +196,7 @@ def command(root: Path, request: Mapping[str, Any], context: Context) -> tuple[l
 
 
 def environment(member: Member, request: Mapping[str, Any], arn: str, context: Context) -> dict[str, str]:
-    """Variables of the process: those of the request, of the server, and the ``SM_*`` of the training toolkit."""
+    """Return the process's variables: of the request, of the server, and the ``SM_*`` of the training toolkit."""
     root = member.root
     parameters = {
         k: v for k, v in _decoded(request.get("HyperParameters") or {}).items() if not k.startswith("sagemaker_")

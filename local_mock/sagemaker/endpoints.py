@@ -123,7 +123,7 @@ class EndpointRun:
 
     @contextlib.contextmanager
     def host(self) -> Iterator[tuple[Host, str] | None]:
-        """(host, variant) for one request, None if none serves; it is not stopped before the block ends.
+        """Yield (host, variant) for one request, None if none serves; it is not stopped before the block ends.
 
         Raises BusyError if a serverless endpoint answers MaxConcurrency requests already.
         """

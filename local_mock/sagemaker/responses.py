@@ -114,7 +114,7 @@ def _check_training(request: Mapping[str, Any]) -> None:
 
 
 def _check_spot(request: Mapping[str, Any]) -> None:
-    """AWS's own rules for managed spot training."""
+    """Raise the errors of AWS's rules for managed spot training."""
     condition = request.get("StoppingCondition") or {}
     wait, run = condition.get("MaxWaitTimeInSeconds"), condition.get("MaxRuntimeInSeconds", DEFAULT_RUNTIME_S)
     if not request.get("EnableManagedSpotTraining"):

@@ -104,7 +104,7 @@ def invoke_endpoint_async(self: Any) -> _Response:
 
 
 def _find(response: Any) -> tuple[str, EndpointRun | _Response]:
-    """(name, what runs behind the endpoint, or the error to answer)."""
+    """Return (name, what runs behind the endpoint, or the error to answer)."""
     name = unquote(response.path.split("/")[2])
     endpoint = sagemaker_backends[response.current_account][response.region].endpoints.get(name)
     if endpoint is None:

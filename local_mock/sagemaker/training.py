@@ -115,7 +115,7 @@ class TrainingRun:
         return job_folder(self._context.state_dir / "sagemaker" / "training" / self.job.training_job_name)
 
     def _attempts(self, base: Path) -> _End:
-        """Attempt after attempt until one is not interrupted, or the time to wait for spot instances is up."""
+        """Run attempts until one is not interrupted, or the time to wait for spot instances is up."""
         job, spot = self.job, bool(self.job.request.get("EnableManagedSpotTraining"))
         condition = job.request.get("StoppingCondition") or {}
         wait_end = self._began + (condition.get("MaxWaitTimeInSeconds") or DEFAULT_RUNTIME_S)
@@ -231,7 +231,7 @@ class TrainingRun:
                 job.artifact = uri
 
     def _reason(self, members: list[container.Member], results: list[ChildResult]) -> str:
-        """Exit code, what the failed host left in output/failure, and the last lines of its log."""
+        """Return the exit code, what the failed host left in output/failure, and the last lines of its log."""
         ended = [n for n, r in enumerate(results) if r.returncode != 0 and not r.stopped]
         guilty = ended[0] if ended else 0
         written = ""

@@ -136,7 +136,7 @@ class TransformRun:
         return ""
 
     def _post(self, item: ObjectInfo) -> tuple[ContainerResponse | None, str]:
-        """(answer, what is wrong with it); no answer if there was none in time, or the object has gone."""
+        """Return (answer, what is wrong with it); no answer if there was none in time, or the object has gone."""
         request = self._job.request
         timeout = (request.get("ModelClientConfig") or {}).get("InvocationsTimeoutInSeconds", DEFAULT_TIMEOUT_S)
         kinds = request["TransformInput"].get("ContentType", ""), request["TransformOutput"].get("Accept", "")

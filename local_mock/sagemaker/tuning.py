@@ -230,7 +230,7 @@ class TuningJob(HyperParameterTuningJob):
 
     # --- what the API shows -----------------------------------------------------------------------------------
     def trials(self) -> list[dict[str, Any]]:
-        """Summaries of the training jobs, in the order of their start."""
+        """Return the summaries of the training jobs, in the order of their start."""
         return [self._summary(trial) for trial in list(self._trials)]
 
     def _summary(self, trial: _Trial) -> dict[str, Any]:

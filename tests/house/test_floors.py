@@ -155,24 +155,24 @@ def test_the_rooms_beside_etholake_import_only_what_they_may() -> None:
     assert not problems, "\n".join(problems)
 
 
-def test_no_circle_between_modules() -> None:
-    """Modules of `etholake` never import each other in a circle, not even inside functions."""
+def circles(folder: str) -> list[str]:
+    """Return the circles of imports between the modules of a folder."""
     names = {
         ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
-        for path in sources("etholake")
+        for path in sources(folder)
     }
     edges = {
         name: {m if m in names else m.rpartition(".")[0] for _, m in imports(path)} & names.keys() - {name}
         for name, path in names.items()
     }
-    circles: list[str] = []
+    trails: list[str] = []
     state: dict[str, str] = {}
 
     def visit(name: str, trail: tuple[str, ...]) -> None:
         state[name] = "open"
         for target in sorted(edges[name]):
             if state.get(target) == "open":
-                circles.append(" → ".join((*trail[trail.index(target) :], target)))
+                trails.append(" → ".join((*trail[trail.index(target) :], target)))
             elif target not in state:
                 visit(target, (*trail, target))
         state[name] = "done"
@@ -180,4 +180,18 @@ def test_no_circle_between_modules() -> None:
     for name in sorted(edges):
         if name not in state:
             visit(name, (name,))
-    assert not circles, "Modules import each other:\n" + "\n".join(circles)
+    return trails
+
+
+def _package(module: str) -> str:
+    return ".".join(module.split(".")[:2])
+
+
+def test_no_circle_between_modules() -> None:
+    """Modules never import each other in a circle, not even inside functions.
+
+    The modules of Athena's engine do, because an expression holds queries and a query holds expressions.
+    """
+    trails = circles("etholake") + circles("local_mock")
+    outside = [trail for trail in trails if set(map(_package, trail.split(" → "))) != {"local_mock.athena"}]
+    assert not outside, "Modules import each other:\n" + "\n".join(outside)

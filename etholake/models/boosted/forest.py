@@ -46,6 +46,8 @@ __all__ = [
 INNER_PARTS = 3  # parts of the videos; each is left out once to choose the number of rounds
 CHUNK_S = 900.0  # seconds of a video at once: bounds the memory, whatever the video's length
 Tables = Iterator[tuple[slice, Table]]  # a range of frames at 30 Hz, and the features of these
+TablesOf = Callable[[PoseTracks, int, int, tuple[int, int]], Tables]  # of (tracks, agent, target, frames)
+_Rows = tuple[Table, Any, Any, Any]  # features, whether the action is there, weight, video of each row
 
 
 @dataclass(frozen=True)
@@ -169,7 +171,7 @@ def fit(
 def grow_all(
     videos: Sequence[LabelledVideo],
     spans: Sequence[Span],
-    tables: Callable[[PoseTracks, int, int, tuple[int, int]], Tables],
+    tables: TablesOf,
     config: BoostedConfig,
     start: Callable[[str], str] | None = None,
 ) -> dict[tuple[str, str], Booster]:
@@ -183,25 +185,7 @@ def grow_all(
     occurring = {(lab, a) for lab, actions in lab_actions(videos, spans).items() for a in actions}
     if not occurring:
         raise DataError("No labeled behavior occurs in the training videos: there is nothing to learn.")
-    by_id = {v.tracks.video_id: v for v in videos}
-    fraction = _fractions(by_id, spans, occurring, config.max_rows)
-    random = np.random.default_rng(config.seed or 0)
-    rows: dict[tuple[str, str], list[tuple[Table, Any, Any, Any]]] = defaultdict(list)
-    for span in spans:
-        video, frames = by_id[span.video_id], (span.start_frame, span.stop_frame)
-        for (agent, target), actions in labeled_pairs(video, occurring).items():
-            true = {action: annotated_frames(video, (agent, target, action)) for action in actions}
-            seen = {action: video.looked_for((agent, target, action)) for action in actions}
-            for inner, table in tables(video.tracks, agent, target, frames):
-                for action in actions:
-                    at, y = (span.lab_id, action), true[action][inner]
-                    weight = np.where(y, *reversed(fraction[at]))
-                    if (looked_for := seen[action]) is not None:
-                        weight = weight * looked_for[inner]
-                    chosen = np.flatnonzero(random.random(len(y)) < weight)
-                    part = {name: x[chosen] for name, x in table.items()}
-                    videos_N = np.full(len(chosen), span.video_id)
-                    rows[at].append((part, y[chosen], 1 / weight[chosen], videos_N))
+    rows = _rows_by_action(videos, spans, tables, occurring, config)
     forests = {}
     for at, parts in sorted(rows.items()):
         names = [*dict.fromkeys(name for part, *_ in parts for name in part)]
@@ -216,6 +200,36 @@ def grow_all(
             rounds = _rounds_that_help(x, y, weight, start_N, by_video, config)
             forests[at] = grow(x, y, weight, names, replace(config, rounds=rounds), start_N)
     return forests
+
+
+def _rows_by_action(
+    videos: Sequence[LabelledVideo],
+    spans: Sequence[Span],
+    tables: TablesOf,
+    occurring: set[tuple[str, str]],
+    config: BoostedConfig,
+) -> dict[tuple[str, str], list[_Rows]]:
+    """Return the drawn rows by (lab, action), for each span and pair in which the action was labelled."""
+    by_id = {v.tracks.video_id: v for v in videos}
+    fraction = _fractions(by_id, spans, occurring, config.max_rows)
+    random = np.random.default_rng(config.seed or 0)
+    rows: dict[tuple[str, str], list[_Rows]] = defaultdict(list)
+    for span in spans:
+        video, frames = by_id[span.video_id], (span.start_frame, span.stop_frame)
+        for (agent, target), actions in labeled_pairs(video, occurring).items():
+            true = {action: annotated_frames(video, (agent, target, action)) for action in actions}
+            observed = {action: video.looked_for((agent, target, action)) for action in actions}
+            for inner, table in tables(video.tracks, agent, target, frames):
+                for action in actions:
+                    at, y = (span.lab_id, action), true[action][inner]
+                    weight = np.where(y, *reversed(fraction[at]))
+                    if (looked_for := observed[action]) is not None:
+                        weight = weight * looked_for[inner]
+                    chosen = np.flatnonzero(random.random(len(y)) < weight)
+                    part = {name: x[chosen] for name, x in table.items()}
+                    videos_N = np.full(len(chosen), span.video_id)
+                    rows[at].append((part, y[chosen], 1 / weight[chosen], videos_N))
+    return rows
 
 
 def as_matrix(table: Table, names: Sequence[str]) -> npt.NDArray[np.float32]:

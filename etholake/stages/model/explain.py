@@ -159,7 +159,7 @@ def lines(model: Mapping[str, Any]) -> list[str]:
 
 
 def _labs(meta: Mapping[str, Any], below: list[dict[str, Any]]) -> dict[str, dict[str, dict[str, Any]]]:
-    """Threshold, seconds of training, and the validation's score and counts, by (lab, action)."""
+    """Return the threshold, seconds of training, and the validation's score and counts, by (lab, action)."""
     thresholds = PostProcessing.from_dict(meta["post_processing"]).thresholds
     validation = meta.get("validation") or {}
     seconds, scores = _seconds([dict(meta), *below]), validation.get("labs", {})
@@ -277,7 +277,7 @@ def _features_line(features: Mapping[str, Any]) -> str:
 
 
 def _seconds(metas: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
-    """Seconds of training by lab and action; for several models, the maximum."""
+    """Return the seconds of training by lab and action; for several models, the maximum."""
     longest: dict[str, dict[str, float]] = {}
     for stored in (meta.get("training_seconds") or {} for meta in metas):
         for lab, actions in stored.items():
@@ -292,7 +292,7 @@ def _number(value: float | None, form: str = ".3f") -> str:
 
 
 def _below(folder: Path) -> Iterator[dict[str, Any]]:
-    """Descriptions of the models that one combines, at any depth."""
+    """Yield descriptions of the models that one combines, at any depth."""
     for path in sorted((*folder.glob("members/*/"), *folder.glob("bases/*/")), key=lambda p: int(p.name)):
         yield _meta(path)
         yield from _below(path)

@@ -34,7 +34,7 @@ def _fail(value: object, target: Type, code: str = "INVALID_CAST_ARGUMENT") -> F
 
 # --- numbers ----------------------------------------------------------------------------------------------
 def _digits(value: float, *, single: bool) -> tuple[str, str, int]:
-    """(sign, digits without zeros at either end, exponent of the first) of the shortest text of a finite float."""
+    """Return the shortest text of a finite float: sign, digits without outer zeros, exponent of the first."""
     text = np.format_float_scientific(np.float32(value) if single else np.float64(value), unique=True, trim="-")
     mantissa, _, exponent = text.partition("e")
     sign, mantissa = ("-", mantissa[1:]) if mantissa.startswith("-") else ("", mantissa)
@@ -153,7 +153,7 @@ def scalar_text(kind: Type) -> Convert:
 
 
 def time_local(value: tuple[int, int]) -> int:
-    """Picoseconds on the clock of a time with time zone."""
+    """Return the picoseconds on the clock of a time with time zone."""
     return (value[0] + value[1] * 60 * m.SECOND) % m.DAY
 
 
@@ -267,7 +267,7 @@ def _from_text(target: Type) -> Convert:
 
 # --- between moments --------------------------------------------------------------------------------------
 def _local(kind: Type) -> Convert:
-    """Picoseconds on the value's own clock."""
+    """Return the picoseconds on the value's own clock."""
     if kind.base == "date":
         return lambda v: v * m.DAY
     if kind.base == "timestamp with time zone":

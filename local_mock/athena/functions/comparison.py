@@ -77,7 +77,10 @@ def distinct_key(kind: Type) -> Callable[[Any], Any]:
 
 
 def ordering(kind: Type, *, nan_first: bool = False) -> Callable[[Any, Any], int]:
-    """-1, 0 or 1 for values that are not None; NaN is the largest (or the smallest). Raises Failure for a NULL inside."""
+    """Return -1, 0 or 1 for values that are not None.
+
+    NaN is the largest (or the smallest). Raises Failure for a NULL inside.
+    """
     if kind.base in ("real", "double"):
         size = -1 if nan_first else 1
 

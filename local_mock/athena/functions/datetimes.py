@@ -33,7 +33,7 @@ WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", 
 
 
 def clock_of(kind: Type) -> Callable[[Any], int]:
-    """Picoseconds on the value's own clock (a date's midnight, a time on day 0)."""
+    """Return the picoseconds on the value's own clock (a date's midnight, a time on day 0)."""
     if kind.base == "date":
         return lambda v: v * DAY
     if kind.base == "timestamp with time zone":
@@ -44,7 +44,7 @@ def clock_of(kind: Type) -> Callable[[Any], int]:
 
 
 def iso_week(days: int) -> tuple[int, int, int]:
-    """(ISO year, week, weekday 1–7)."""
+    """Return (ISO year, week, weekday 1–7)."""
     weekday = (days + 3) % 7
     thursday = days - weekday + 3
     year = m.civil(thursday)[0]
@@ -182,7 +182,7 @@ def _quotient(value: int, by: int) -> int:
 
 
 def _months_between(a: int, b: int) -> int:
-    """Whole months from clock a to clock b."""
+    """Return whole months from clock a to clock b."""
     if b < a:
         return -_months_between_forward(b, a, backwards=True)
     return _months_between_forward(a, b, backwards=False)

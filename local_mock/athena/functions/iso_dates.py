@@ -26,7 +26,7 @@ _ISO = re.compile(
 
 
 def _iso(text: str) -> tuple[int, str, bool]:
-    """(clock in picoseconds, zone, whether a time was given)."""
+    """Return (clock in picoseconds, zone, whether a time was given)."""
     match = _ISO.fullmatch(text)
     bad = Failure("INVALID_FUNCTION_ARGUMENT", f'Invalid format: "{text}"')
     if match is None:

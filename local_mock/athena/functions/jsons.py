@@ -71,7 +71,7 @@ def text_of(value: str) -> str:
 
 
 def dump(value: Any, *, sort: bool = True) -> str:
-    """Canonical text of a parsed value."""
+    """Return the canonical text of a parsed value."""
     if value is None:
         return "null"
     if isinstance(value, bool):

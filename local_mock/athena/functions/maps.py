@@ -170,7 +170,7 @@ def _by(sign: int) -> Callable[..., Callable[..., Any]]:
 
 
 def _paired(arguments: list[Type], _result: Type) -> Callable[..., list[tuple[Any, Any, Any]]]:
-    """(key, value, value) of two maps, for map_zip_with."""
+    """Return (key, value, value) of two maps, for map_zip_with."""
     key = distinct_key(arguments[0].args[0])
 
     def pair(a: Pairs, b: Pairs) -> list[tuple[Any, Any, Any]]:

@@ -39,7 +39,7 @@ class Failure(Exception):  # noqa: N818 - Trino's word for it
 
 # --- the calendar (proleptic Gregorian, any year) ---------------------------------------------------------
 def day_number(year: int, month: int, day: int) -> int:
-    """Days from 1970-01-01."""
+    """Return the days from 1970-01-01."""
     year -= month <= 2
     era = year // 400
     of_era = year - era * 400
@@ -48,7 +48,7 @@ def day_number(year: int, month: int, day: int) -> int:
 
 
 def civil(days: int) -> tuple[int, int, int]:
-    """(year, month, day) of a day number."""
+    """Return (year, month, day) of a day number."""
     days += 719468
     era = days // 146097
     of_era = days - era * 146097
@@ -99,7 +99,7 @@ def _region(zone: str) -> zoneinfo.ZoneInfo:
 
 
 def _fixed(zone: str) -> int | None:
-    """Seconds east of Greenwich of a zone with one offset, None for a region."""
+    """Return the seconds east of Greenwich of a zone with one offset, None for a region."""
     if zone == "UTC":
         return 0
     if zone[0] in "+-":
@@ -127,7 +127,7 @@ def _offset_of_local(zone: str, seconds: int) -> int:
 
 
 def offset_of(instant: int, zone: str) -> int:
-    """Seconds east of Greenwich in `zone` at an instant (picoseconds)."""
+    """Return the seconds east of Greenwich in `zone` at an instant (picoseconds)."""
     fixed = _fixed(zone)
     return fixed if fixed is not None else _offset_at(zone, instant // SECOND)
 
@@ -182,7 +182,7 @@ _TIME = re.compile(r"(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d{1,12}))?)?(?:\s*([
 
 
 def parse_date(text: str) -> int | None:
-    """Day number of `2020-01-02`; None if it is no date."""
+    """Return the day number of `2020-01-02`; None if it is no date."""
     match = _DATE.fullmatch(text.strip())
     if match is None:
         return None
@@ -193,7 +193,7 @@ def parse_date(text: str) -> int | None:
 
 
 def _clock(hour: str, minute: str, second: str | None, digits: str | None) -> tuple[int, int] | None:
-    """(picoseconds of the day, digits of the fraction)."""
+    """Return (picoseconds of the day, digits of the fraction)."""
     hours, minutes, seconds = int(hour), int(minute), int(second or 0)
     if hours > 23 or minutes > 59 or seconds > 59:
         return None
@@ -203,7 +203,10 @@ def _clock(hour: str, minute: str, second: str | None, digits: str | None) -> tu
 
 
 def parse_timestamp(text: str) -> tuple[int, int, str | None] | None:
-    """(picoseconds on the clock, digits, zone or None) of `2020-01-02 03:04:05.678 Europe/Berlin`; None if it is none."""
+    """Return (picoseconds on the clock, digits, zone or None) of `2020-01-02 03:04:05.678 Europe/Berlin`.
+
+    Return None for any other text.
+    """
     match = _STAMP.fullmatch(text.strip())
     if match is None:
         return None
@@ -224,7 +227,10 @@ def parse_timestamp(text: str) -> tuple[int, int, str | None] | None:
 
 
 def parse_time(text: str) -> tuple[int, int, int | None] | None:
-    """(picoseconds of the day, digits, offset in minutes or None) of `01:02:03.4+05:30`; None if it is no time."""
+    """Return (picoseconds of the day, digits, offset in minutes or None) of `01:02:03.4+05:30`.
+
+    Return None for any other text.
+    """
     match = _TIME.fullmatch(text.strip())
     if match is None:
         return None

@@ -29,7 +29,7 @@ _SERVER = re.compile(
 
 
 def _parts(url: str) -> tuple[str | None, ...] | None:
-    """(protocol, authority, path, query, fragment), None for no URL (java.net.URI refuses it)."""
+    """Return (protocol, authority, path, query, fragment), None for no URL (java.net.URI refuses it)."""
     match = _URL.fullmatch(url)
     if match is None or _BROKEN.search(url):
         return None

@@ -31,7 +31,7 @@ def _exact(value: float, *, single: bool) -> decimal.Decimal:
 
 
 def _round(arguments: list[Type], _result: Type) -> Callable[[float, int], float]:
-    """Java's Math.round of the scaled number: 1.005 is below its text, and becomes 1.0."""
+    """Return Java's Math.round of the scaled number: 1.005 is below its text, and becomes 1.0."""
     single = arguments[0].base == "real"
 
     def run(value: float, digits: int) -> float:
@@ -79,7 +79,7 @@ def _round_integer(arguments: list[Type], _result: Type) -> Callable[[int, int],
 
 
 def _pow(base: float, exponent: float) -> float:
-    """Java's Math.pow."""
+    """Return Java's Math.pow."""
     if exponent == 0:
         return 1.0
     if math.isnan(base) or math.isnan(exponent) or (abs(base) == 1 and math.isinf(exponent)):

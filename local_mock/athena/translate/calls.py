@@ -135,7 +135,7 @@ class Calls(Expressions):
                 )
 
     def place(self, node: exp.Expression, name: str) -> tuple[int, int] | None:
-        """Line and column of the call in the source text."""
+        """Return the line and column of the call in the source text."""
         match = re.search(rf"\b{re.escape(name)}\s*\(", self.source, re.IGNORECASE)
         if match is None:
             return position(node)
@@ -298,7 +298,7 @@ class Calls(Expressions):
         return f"({' '.join(parts)})"
 
     def _window_of(self, node: exp.Window, depth: int) -> tuple[list[Any], Any, Any]:
-        """(PARTITION BY, ORDER BY, frame) of a window, with those of the named window that it refines."""
+        """Return (PARTITION BY, ORDER BY, frame) of a window, with those of the named window that it refines."""
         partition, order, spec = node.args.get("partition_by") or [], node.args.get("order"), node.args.get("spec")
         named = node.args.get("alias")
         if named is None:

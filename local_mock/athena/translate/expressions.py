@@ -80,7 +80,7 @@ class Expressions(Comparison):
         return f"{prefix}{self._names}"
 
     def lambda_names(self, count: int) -> list[str]:
-        """Names for the parameters of a lambda: by depth, so that equal expressions compile to equal SQL."""
+        """Return the names for a lambda's parameters, by depth: equal expressions compile to equal SQL."""
         return [f"p{self._depth}_{i}" for i in range(count)]
 
     @contextmanager
@@ -133,7 +133,7 @@ class Expressions(Comparison):
         return f"CAST({compiled.sql} AS BOOLEAN)" if compiled.type == UNKNOWN else compiled.sql
 
     def unify(self, nodes: list[Any], scope: Scope, what: str) -> tuple[list[str], Type]:
-        """Expressions coerced to their common type."""
+        """Return the expressions coerced to their common type."""
         items = [node if isinstance(node, Typed) else self.compile(node, scope) for node in nodes]
         target = UNKNOWN
         for item in items:

@@ -73,7 +73,7 @@ def _argument(name: str) -> Type | Lambda:
 
 
 def load(table: str) -> dict[str, list[Signature]]:
-    """Signatures by name from the lines of `table` (blank lines and `#` comments aside)."""
+    """Return the signatures by name from the lines of `table` (blank lines and `#` comments aside)."""
     signatures: dict[str, list[Signature]] = {}
     for line in table.splitlines():
         if not line.strip() or line.lstrip().startswith("#"):

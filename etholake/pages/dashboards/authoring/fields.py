@@ -41,7 +41,7 @@ def column(data_set: str, name: str) -> Json:
 
 
 def field_id(visual: str, name: str, how: str | None = None) -> str:
-    """Id of a field in a visual's wells."""
+    """Return the id of a field in a visual's wells."""
     return ".".join(part for part in (visual, name, (how or "").lower()) if part)
 
 

@@ -58,7 +58,10 @@ def bar(
     columns: int = 18,
     rows: int = 14,
 ) -> Visual:
-    """Bars: clustered, STACKED or STACKED_PERCENT; `painted` gives values of `color` a colour and their order."""
+    """Return bars: clustered, STACKED or STACKED_PERCENT.
+
+    `painted` gives values of `color` a colour and their order.
+    """
     wells = {
         "Category": [dimension_field(id_, data_set, category)],
         "Values": [measure_field(id_, data_set, v) for v in values],
@@ -145,7 +148,7 @@ def line(
     columns: int = 18,
     rows: int = 14,
 ) -> Visual:
-    """Lines, a STACKED_AREA, or points only (`points_only`: low, value and high of an interval)."""
+    """Return lines, a STACKED_AREA, or points only (`points_only`: low, value and high of an interval)."""
     wells = {
         "Category": [dimension_field(id_, data_set, category)],
         "Values": [measure_field(id_, data_set, v) for v in values],

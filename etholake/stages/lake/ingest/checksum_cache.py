@@ -73,7 +73,10 @@ class ChecksumCache:
         return FileState(file.size, file.modified_ns, file.changed_ns, entry[3], tuple(entry[4]), settled=True)
 
     def add(self, file: RawFile, seen: FileState) -> None:
-        """Remember; written now and then, so that a killed run need not read everything again."""
+        """Remember a checksum.
+
+        The file is written at intervals, so that a run that was killed need not read everything again.
+        """
         if seen.settled:
             entry = [seen.size, seen.modified_ns, seen.changed_ns, seen.sha256, list(seen.problems)]
             self._changed |= self._files.get(file.key) != entry

@@ -9,7 +9,7 @@ import csv
 import os
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from etholake.contract import (
@@ -87,48 +87,62 @@ def _strays(paths: Sequence[str]) -> list[str]:
     return sentences
 
 
+@dataclass
+class _Listing:
+    """Collects what a look at the folder meets: files of the layout, paths of strays, sentences on problems."""
+
+    files: list[RawFile] = field(default_factory=list)
+    strays: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def entries(self, folder: Path) -> list[os.DirEntry[str]]:
+        """Return the entries of a folder, sorted by name; one that cannot be read is a problem and has none."""
+        try:
+            return sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError as err:
+            self.problems.append(f"{folder}: {err.strerror or err}.")
+            return []
+
+    def add_stray(self, entry: os.DirEntry[str]) -> None:
+        """Add a file for which the layout has no place, unless it is hidden."""
+        if not entry.name.startswith(".") and entry.is_file():
+            self.strays.append(entry.path)
+
+
 def _walk(data: Path) -> tuple[list[RawFile], list[str]]:
     """Return (files, paths of strays) below the layout's folders, unsorted."""
-    files: list[RawFile] = []
-    strays: list[str] = []
-    problems: list[str] = []
+    listing = _Listing()
     for split in SPLITS:
         for kind in KINDS:
-            folders = [(data / f"{split}_{kind}", 0)]
-            while folders:
-                folder, depth = folders.pop()
-                try:
-                    entries = list(os.scandir(folder))
-                except OSError as err:
-                    if depth or os.path.lexists(folder):
-                        problems.append(f"{folder}: {err.strerror or err}.")
-                    continue
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=depth == 0):
-                        folders.append((Path(entry.path), depth + 1))
-                    elif depth == 0 and entry.is_symlink() and not entry.is_file():
-                        problems.append(f"{entry.path}: is a broken link.")
-                    elif depth == 1 and entry.name.endswith(".parquet") and not entry.is_dir():
-                        path = Path(entry.path)
-                        key = raw_key(split, kind, folder.name, path.stem)
-                        files.append(_file(path, entry.stat, key, kind))
-                    elif not entry.name.startswith(".") and entry.is_file():
-                        strays.append(entry.path)
-    _walk_numbered(data, "video", VIDEO_SUFFIXES, files, strays, problems)
-    _walk_numbered(data, "boxes", (".csv", ".json"), files, strays, problems)
+            _walk_labs(data, split, kind, listing)
+    _walk_numbered(data, "video", VIDEO_SUFFIXES, listing)
+    _walk_numbered(data, "boxes", (".csv", ".json"), listing)
     what = "Folders of labs that cannot be read: mend them, or remove them if their files are to go"
-    raise_collected(DataError, what, sorted(problems))
-    return files, strays
+    raise_collected(DataError, what, sorted(listing.problems))
+    return listing.files, listing.strays
 
 
-def _walk_numbered(
-    data: Path,
-    kind: str,
-    suffixes: Sequence[str],
-    files: list[RawFile],
-    strays: list[str],
-    problems: list[str],
-) -> None:
+def _walk_labs(data: Path, split: str, kind: str, listing: _Listing) -> None:
+    """Add the files ``<lab>/<number of the video>.parquet`` of the folder ``<split>_<kind>``."""
+    folders = [(data / f"{split}_{kind}", 0)]
+    if not os.path.lexists(folders[0][0]):
+        return
+    while folders:
+        folder, depth = folders.pop()
+        for entry in listing.entries(folder):
+            if entry.is_dir(follow_symlinks=depth == 0):
+                folders.append((Path(entry.path), depth + 1))
+            elif depth == 0 and entry.is_symlink() and not entry.is_file():
+                listing.problems.append(f"{entry.path}: is a broken link.")
+            elif depth == 1 and entry.name.endswith(".parquet") and not entry.is_dir():
+                path = Path(entry.path)
+                key = raw_key(split, kind, folder.name, path.stem)
+                listing.files.append(_file(path, entry.stat, key, kind))
+            else:
+                listing.add_stray(entry)
+
+
+def _walk_numbered(data: Path, kind: str, suffixes: Sequence[str], listing: _Listing) -> None:
     """Add the files ``<lab>/<number of the video>.<suffix>`` of the folder `videos` or `boxes`.
 
     A video may have further cameras: ``<lab>/<number of the video>.<camera>.<suffix>``.
@@ -137,33 +151,27 @@ def _walk_numbered(
     key_of = raw_video_key if kind == "video" else raw_boxes_key
     if not os.path.lexists(folder):
         return
-    try:
-        labs = [Path(entry.path) for entry in os.scandir(folder) if entry.is_dir()]
-        strays += [entry.path for entry in os.scandir(folder) if entry.is_file() and entry.name[0] != "."]
-    except OSError as err:
-        problems.append(f"{folder}: {err.strerror or err}.")
-        return
-    for lab in labs:
-        seen: dict[str, str] = {}
-        try:
-            entries = sorted(os.scandir(lab), key=lambda entry: entry.name)
-        except OSError as err:
-            problems.append(f"{lab}: {err.strerror or err}.")
-            continue
-        for entry in entries:
+    entries = listing.entries(folder)
+    for entry in entries:
+        listing.add_stray(entry)
+    for lab in (Path(entry.path) for entry in entries if entry.is_dir()):
+        names: dict[str, str] = {}
+        for entry in listing.entries(lab):
             path = Path(entry.path)
             stem, suffix = path.stem, path.suffix.lower()
             if kind == "video":
                 has_number = video_and_camera(entry.name) is not None
             else:
                 has_number = suffix in suffixes and stem.isdecimal() and stem == str(int(stem))
-            if has_number and not entry.is_dir():
-                if stem in seen:
-                    problems.append(f"{path}: is a second file of video {stem}, beside {seen[stem]}; keep one.")
-                seen[stem] = entry.name
-                files.append(_file(path, entry.stat, key_of(lab.name, f"{stem}{suffix}"), kind))
-            elif not entry.name.startswith(".") and entry.is_file():
-                strays.append(entry.path)
+            if not has_number or entry.is_dir():
+                listing.add_stray(entry)
+                continue
+            if stem in names:
+                listing.problems.append(
+                    f"{path}: is a second file of video {stem}, beside {names[stem]}; keep one."
+                )
+            names[stem] = entry.name
+            listing.files.append(_file(path, entry.stat, key_of(lab.name, f"{stem}{suffix}"), kind))
 
 
 def _file(path: Path, stat: Callable[[], os.stat_result], key: str, kind: str) -> RawFile:

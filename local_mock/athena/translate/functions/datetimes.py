@@ -83,7 +83,7 @@ def _values(
 
 
 def _text_as_moment(value: Typed) -> Typed:
-    """NULL where a moment belongs is one."""
+    """Return the value; NULL without a type as a date, because a moment is expected here."""
     return Typed("CAST(NULL AS DATE)", DATE) if value.type.base == "unknown" else value
 
 

@@ -17,7 +17,7 @@ class Job:
         self._bookmarks: bookmarks.Bookmarks | None = None
 
     def init(self, job_name: str, args: Mapping[str, Any] | None = None) -> None:
-        """Begin: sources read from now on follow the bookmark, if the run's --job-bookmark-option says so."""
+        """Begin the job: sources read from now on follow the bookmark, if --job-bookmark-option says so."""
         self._bookmarks = bookmarks.open_bookmarks(args or {})
 
     def isInitialized(self) -> bool:
