@@ -222,7 +222,9 @@ def test_unpaired_events_are_dropped_or_last_until_the_end_if_asked(tmp_path: Pa
     path = twins.boris(tmp_path, UNPAIRED)
     dropped = read(path, unpaired="drop")[0]
     assert frames(dropped) == [("attack", 30, 60)]
-    assert [r.kind for r in dropped.remarks if "has no stop" in r.text] == ["left-out"]
+    assert [
+        r.kind for r in dropped.remarks if "has no stop: it is left out, and all frames around it count" in r.text
+    ] == ["left-out"]
     lasting = read(path, unpaired="until-end")[0]
     assert frames(lasting) == [("attack", 30, 60), ("attack", 90, 1800)]  # 60 s at 30 frames/s
     assert [r.kind for r in lasting.remarks if "until the end" in r.text] == ["assumed"]

@@ -125,8 +125,9 @@ def _about_unpaired(path: Path, unpaired: list[LoggedEvent], options: ReadOption
     unpaired.sort(key=lambda e: (e.line or 0, e.time))
     texts = [f"{_named(e, where)} has no {'stop' if e.status == 'START' else 'start'}" for e in unpaired]
     if options.unpaired == "drop":
+        absent = "it is left out, and all frames around it count as frames without the behaviour"
         return [
-            Remark("left-out", text, path, event.line, "--unpaired error|drop|until-end")
+            Remark("left-out", f"{text}: {absent}", path, event.line, "--unpaired error|drop|until-end")
             for text, event in zip(texts, unpaired, strict=True)
         ]
     lines = [f"{_at(event)}{text}" for text, event in zip(texts, unpaired, strict=True)]
