@@ -49,7 +49,7 @@ def list_files(folder: Path, skip: tuple[Path, ...] = ()) -> tuple[list[Path], l
 
     Hidden files and folders, folders in `skip` (resolved), data folders of earlier imports, empty files, and links
     that lead out of the folder are left out; links to folders are not followed, so that no circle is. A file that
-    is a link within the folder is read as any other.
+    is a link within the folder is read as any other. An empty video is listed: its own reader refuses it.
 
     Raises DataError if the folder cannot be read.
     """
@@ -94,7 +94,9 @@ def _why_not(path: Path, folder: Path, root: Path) -> str:
         return "the link leads out of the folder and is not followed"
     if not path.is_file():
         return "is no regular file"
-    return "" if path.stat().st_size else "the file is empty: was it copied or downloaded whole?"
+    if path.name.lower().endswith(SUFFIXES) or path.stat().st_size:
+        return ""
+    return "the file is empty: was it copied or downloaded whole?"
 
 
 def _is_data_folder(path: Path) -> bool:

@@ -70,7 +70,8 @@ def check_folder(folder: Path, *, decode: bool = False, scratch: Path | None = N
     videos = [survey for survey in surveys if survey.origin.video]
     if not videos:
         raise DataError(f"{folder}: has no video file below it.{left_out_sentence(remarks)}")
-    errors = [s.error for s in surveys if s.error and not s.origin.video] + [str(r.text) for r in remarks]
+    left_out = [f"{remark.file}: {remark.text}" for remark in remarks if remark.kind == "left-out"]
+    errors = [s.error for s in surveys if s.error and not s.origin.video] + left_out
     candidates = [Candidate(file, _folder(file), (file,)) for file in (video.origin.file for video in videos)]
     companions: dict[str | None, list[FileSurvey]] = {}
     for recording in (recording for survey in surveys for recording in _recordings(survey)):

@@ -22,3 +22,12 @@ def test_labels_belong_to_the_video_that_they_name(tmp_path: Path) -> None:
     assert "session.boris: labels end at frame 45, the video has 8" in one.problems
     assert two.problems == ("session.boris: has labels of 1800 frames, the video has 60",)  # as the project says
     assert checked.alone == ("session.boris: no video of this name (gone) is in the folder",)
+
+
+def test_what_was_not_looked_at_is_named_with_its_file(tmp_path: Path) -> None:
+    video_file(tmp_path / "a.mp4", 8)
+    (tmp_path / "aDLC.csv").touch()
+    (tmp_path / "link.mp4").symlink_to("a.mp4")  # which is read, and no problem
+    checked = check_folder(tmp_path)
+    assert [video.file for video in checked.videos] == ["a.mp4", "link.mp4"]
+    assert checked.errors == (f"{tmp_path / 'aDLC.csv'}: the file is empty: was it copied or downloaded whole?",)

@@ -196,7 +196,7 @@ def test_a_driver_killed_before_any_write_loses_nothing(
 ) -> None:
     chosen = story(stage)
     writes = [number for number, step in enumerate(chosen.steps, 1) if WRITES.match(step)]
-    assert len(writes) > 3 * PARTS
+    assert len(writes) > PARTS, "a part would kill nowhere"
     for done, number in enumerate(writes[part::PARTS], 1):
         began = time.monotonic()
         world = kill_and_run_again(chosen, number, mock_settings, driver)
