@@ -134,11 +134,11 @@ def main(argv: Sequence[str], spark: Any = None) -> list[dict[str, str]]:
     """Run the job; `spark` is a session to use instead of an own one. Returns the partitions it compacted."""
     options = parse(argv)
     lake = lake_of(options)
+    lake.register()  # an earlier run may have been killed between its commit and the catalog
     partitions = read(lake)
     if not partitions:
         print("nothing to merge: every partition has one small file at most")
         return []
-    lake.register()
     refused = write(partitions, transform(partitions, options, spark), lake)
     if refused:
         raise type(refused[0])("\n".join(str(error) for error in refused))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -102,9 +103,10 @@ class VideoRecord:
 
     @property
     def n_frames(self) -> float | None:
-        """Return fps x duration, None where one of them is unknown."""
+        """Return fps x duration, None where one of them is unknown or the product is no number."""
         duration = self.values["video_duration_sec"]
-        return self.fps * duration if self.fps and duration else None
+        frames = self.fps * duration if self.fps and duration else math.inf
+        return frames if math.isfinite(frames) else None
 
     @property
     def scale(self) -> VideoScale:

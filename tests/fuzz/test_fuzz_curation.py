@@ -206,6 +206,7 @@ def test_an_action_that_ends_in_a_null_character_is_counted(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("column", "cell"),
     [
+        ("frames_per_second", "1e308"),
         ("video_width_pix", "1e300"),
         ("video_height_pix", "2147483648"),
         ("behaviors_labeled", '["mouse1,self,\\ud800"]'),

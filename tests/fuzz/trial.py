@@ -239,7 +239,8 @@ def _csv_rows(content: bytes, result: CuratedMetadata) -> int:
     """Count the rows that a csv holds below its first line, read by csv's plain reader: blank lines are none."""
     if "file-unreadable" in result.report.flags:
         return 0
-    lines = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True))
+    text = io.TextIOWrapper(io.BytesIO(content), "utf-8-sig", newline="")  # for which half a BOM is no text
+    lines = list(csv.reader(text, strict=True))
     return sum(bool(line) for line in lines[1:])
 
 
