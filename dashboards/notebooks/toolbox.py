@@ -107,6 +107,6 @@ def tall(rows: int, upright: Iterable[str] = ()) -> float:
 
 
 def turn_labels(axes: Any) -> None:
-    """Return the labels of a heat map: those below upright, those beside it lying, however few they are."""
+    """Turn the labels of a heat map: those below it upright, those beside it lying, however few they are."""
     axes.tick_params(axis="x", rotation=90)
     axes.tick_params(axis="y", rotation=0)

@@ -193,11 +193,11 @@ def _dataset(group: h5py.Group, name: str) -> h5py.Dataset:
         raise DataError(f"{_place(dataset)}: is empty.")
     packing = dataset.id.get_create_plist()
     for number in range(packing.get_nfilters()):
-        code, *_, name = packing.get_filter(number)
+        code, *_, filter_name = packing.get_filter(number)
         if not h5py.h5z.filter_avail(code):
             raise CompressionError(
-                f"{_place(dataset)}: is compressed by '{text(name) or code}', which cannot be read here. Write "
-                "the file again with zlib: `ptrepack --complib zlib --complevel 1 OLD.h5 NEW.h5`."
+                f"{_place(dataset)}: is compressed by '{text(filter_name) or code}', which cannot be read here. "
+                "Write the file again with zlib: `ptrepack --complib zlib --complevel 1 OLD.h5 NEW.h5`."
             )
     itemsize = max(dataset.dtype.itemsize, 1)
     size = int(np.prod(dataset.shape, dtype=object)) * itemsize

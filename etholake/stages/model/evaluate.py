@@ -194,9 +194,8 @@ def write_page(
 
     view = None
     if model:
-        from etholake.stages.model import (
-            model_view,
-        )  # imports torch, which a page without a model does not wait for
+        # imports torch, for which a page without a model does not wait
+        from etholake.stages.model import model_view
 
         view = model_view.view(settings, model, data, shown_videos(evaluation))
     write(page, evaluation, title, view)

@@ -40,7 +40,7 @@ class Film:
     fps
         Frames of the tracks that pass in a second of the film; None: as many as in a second of the tracks.
     note
-        A sentence on what may be wrong with the picture; "" if nothing is described.
+        A sentence on what may be wrong with the picture; "" if no fault was seen.
     path
         The file of a folder; None for a film of the lake.
     """
@@ -99,9 +99,8 @@ def measured(films: Mapping[str, Film], frames: int) -> dict[str, Film]:
                 note = "its frame rate cannot be read, and is taken to be that of the tracks"
                 described[camera] = replace(film, note=note)
     first = infos.get(FIRST)
-    if (
-        first is None and FIRST in films
-    ):  # it lies in the lake, or cannot be read: nothing is known to compare with
+    # where the first film lies in the lake, or cannot be read, there is nothing to compare the others with
+    if first is None and FIRST in films:
         return described
     for camera, info in infos.items():
         against = frames if camera == FIRST else first.frames if first else None
