@@ -44,7 +44,8 @@ def check_decorrelated(node: exp.Select, scope: Scope, *, is_one_row: bool) -> N
     """Refuse a correlated subquery whose LIMIT or GROUP BY Trino cannot take out of it.
 
     It keeps the columns that the WHERE compares with outer ones; each must be one that the condition makes
-    constant (`inner = outer`) or, under GROUP BY, a key. LIMIT 1 without ORDER BY gives constant columns only.
+    constant (`inner = outer`) or, under GROUP BY, a key; the groups of an inner join's LATERAL take any condition
+    (TransformCorrelatedGroupedAggregationWithProjection). LIMIT 1 without ORDER BY gives constant columns only.
     `is_one_row`: the subquery aggregates all its rows into one.
     """
     holder = node.parent.parent if isinstance(node.parent, exp.Subquery) else node.parent
@@ -65,7 +66,7 @@ def check_decorrelated(node: exp.Select, scope: Scope, *, is_one_row: bool) -> N
     is_single = is_one_row
     if group is not None:
         keys = subquery.inner_of(group.expressions, plain=True)
-        if subquery.kept - keys - subquery.constant:
+        if subquery.kept - keys - subquery.constant and not _is_inner_lateral(holder):
             raise refused
         is_single = keys <= subquery.constant
     if limit is None or is_single or isinstance(holder, exp.Lateral):
@@ -76,6 +77,11 @@ def check_decorrelated(node: exp.Select, scope: Scope, *, is_one_row: bool) -> N
     is_plain = is_one and not node.args.get("order") and not isinstance(holder, exp.Exists)
     if is_plain and (not subquery.constant or subquery.inner_of(node.expressions) - subquery.constant):
         raise refused
+
+
+def _is_inner_lateral(holder: exp.Expression | None) -> bool:
+    """Return whether what holds a subquery is the LATERAL of an inner or a cross join."""
+    return isinstance(holder, exp.Lateral) and not (isinstance(holder.parent, exp.Join) and holder.parent.side)
 
 
 def _unnests(node: exp.Select) -> list[exp.Unnest]:
