@@ -30,7 +30,7 @@ _HIDDEN = ("ETHOLAKE_", "TARGET", "PORT", "MABE_DATA_DIR")
 def options(settings: Settings) -> Options:
     """Return the options of the server of these settings; it ends with the processes that this one may name."""
     from local_mock import watch
-    from local_mock.options import Options
+    from local_mock.options import Options, switches
 
     beside = settings.target == "localstack"
     return Options(
@@ -42,6 +42,7 @@ def options(settings: Settings) -> Options:
         mount_variable=MOUNT,
         hidden_variables=_HIDDEN,
         ends_with=watch.parse(os.environ),
+        **switches(os.environ),
     )
 
 

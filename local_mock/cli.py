@@ -15,7 +15,7 @@ from typing import Any
 from local_mock import lifecycle
 from local_mock.context import Context, client_environment
 from local_mock.errors import LocalMockError, UsageError
-from local_mock.options import Options, from_environment
+from local_mock.options import Options, from_environment, switch
 
 __all__ = ["main", "run_and_exit"]
 
@@ -49,6 +49,11 @@ def _add_options(parser: argparse.ArgumentParser, verb: str) -> None:
     add("--s3-root", type=Path, help=f"folder whose subfolders are the buckets (default: {defaults.s3_root})")
     add("--region", help=f"AWS region (default: {defaults.region})")
     add("--s3-endpoint", help="URL of an S3 elsewhere (LocalStack) to use instead of the folder")
+    for name, text in (
+        ("--class-archive", "whether Spark's JVMs start from an archive of classes"),
+        ("--spare-driver", "whether a started Spark driver waits for the next Glue job"),
+    ):
+        add(name, type=switch, metavar="on|off", help=f"{text} (default: on)")
     add("--record-calls", type=Path, help="file that gets one JSON line a request")
     add(
         "--mount-variable",

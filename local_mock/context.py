@@ -39,6 +39,7 @@ class Context:
     s3_endpoint : URL of an S3 elsewhere (LocalStack), None if S3 is our own folders.
     calls : file that records every request, None for none; jobs then reach S3 by requests, not by its folders.
     mount_variable : environment variable that tells a job the folder of the buckets.
+    class_archive, spare_driver : see `local_mock.options.Options`.
     secret : opens the server's own controls (`local_mock.gate`), made anew at each start.
     """
 
@@ -50,6 +51,8 @@ class Context:
     s3_endpoint: str | None = None
     calls: Path | None = None
     mount_variable: str = MOUNT
+    class_archive: bool = True
+    spare_driver: bool = False
     secret: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False, kw_only=True)
 
     @property

@@ -24,7 +24,7 @@ from typing import Any
 
 from local_mock import watch
 from local_mock.errors import LocalMockError, ServerError, UsageError
-from local_mock.options import PREFIX, Options
+from local_mock.options import PREFIX, SWITCHES, Options
 from local_mock.server import HEALTH, LOG_NAME, is_held
 
 __all__ = ["Running", "down", "occupant", "running", "up"]
@@ -207,7 +207,8 @@ def _command(options: Options) -> list[str]:
     for field in dataclasses.fields(options):
         value = getattr(options, field.name)
         if value is not None and field.name not in ("hidden_variables", "ends_with"):
-            command += [f"--{field.name.replace('_', '-')}", str(value)]
+            text = ("off", "on")[value] if field.name in SWITCHES else str(value)
+            command += [f"--{field.name.replace('_', '-')}", text]
     return command
 
 

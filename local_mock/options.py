@@ -15,12 +15,11 @@ from typing import Any
 from local_mock import watch
 from local_mock.errors import UsageError
 
-__all__ = ["VARIABLES", "Options", "from_environment"]
+__all__ = ["SWITCHES", "VARIABLES", "Options", "from_environment", "switch", "switches"]
 
 DUMMY_KEY = "local_mock"  # access key and secret of the server's own calls and of jobs without a role
 PREFIX = "LOCAL_MOCK_"
 MOUNT = PREFIX + "S3_MOUNT"  # given to jobs, not an option
-CLASS_ARCHIVE = PREFIX + "CLASS_ARCHIVE"  # "off": see `local_mock.glue.class_archive`
 
 
 @dataclass(frozen=True)
@@ -38,6 +37,8 @@ class Options:
     mount_variable : environment variable that tells a job the folder of the buckets.
     hidden_variables : environment variables of the starting process that neither the server nor its jobs get:
         names, or beginnings of names that end in `_`.
+    class_archive : whether Spark's JVMs start from an archive of classes (`local_mock.glue.class_archive`).
+    spare_driver : whether a started Spark driver waits for the next Glue job (`local_mock.glue.spares`).
     ends_with : process ids; the server ends as soon as one of them has ended (`local_mock.watch`).
     """
 
@@ -49,6 +50,8 @@ class Options:
     record_calls: Path | None = None
     mount_variable: str = MOUNT
     hidden_variables: tuple[str, ...] = ()
+    class_archive: bool = True
+    spare_driver: bool = True
     ends_with: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
@@ -56,7 +59,18 @@ class Options:
             raise UsageError(f"The port must be 0..65535, but got {self.port}.")
 
 
-_CASTS: Mapping[str, Any] = {"port": int, "s3_root": Path, "state_dir": Path, "region": str, "s3_endpoint": str}
+def switch(text: str) -> bool:
+    """Return whether ``on`` or ``off`` was written. Raises ValueError for another word."""
+    if text not in ("on", "off"):
+        raise ValueError(text)
+    return text == "on"
+
+
+SWITCHES = ("class_archive", "spare_driver")
+_CASTS: Mapping[str, Any] = {
+    "port": int, "s3_root": Path, "state_dir": Path, "region": str, "s3_endpoint": str,
+    **dict.fromkeys(SWITCHES, switch),
+}  # fmt: skip
 VARIABLES = {PREFIX + name.upper(): name for name in _CASTS}
 
 
@@ -70,7 +84,7 @@ def from_environment(environ: Mapping[str, str] | None = None, **given: Any) -> 
     environ = os.environ if environ is None else environ
     values: dict[str, Any] = {}
     for variable, text in environ.items():
-        if not variable.startswith(PREFIX) or variable in (MOUNT, CLASS_ARCHIVE, watch.VARIABLE) or not text:
+        if not variable.startswith(PREFIX) or variable in (MOUNT, watch.VARIABLE) or not text:
             continue
         name = VARIABLES.get(variable)
         if name is None:
@@ -80,6 +94,19 @@ def from_environment(environ: Mapping[str, str] | None = None, **given: Any) -> 
         try:
             values[name] = _CASTS[name](text)
         except ValueError as err:
-            raise UsageError(f"{variable} must be a whole number, but got '{text}'.") from err
+            expected = "on or off" if name in SWITCHES else "a whole number"
+            raise UsageError(f"{variable} must be {expected}, but got '{text}'.") from err
     values |= {name: value for name, value in given.items() if value is not None}
     return Options(**{"ends_with": watch.parse(environ)} | values)
+
+
+def switches(environ: Mapping[str, str]) -> dict[str, bool]:
+    """Return the options that are on or off, as far as their variables are set.
+
+    Raises
+    ------
+    UsageError : one has another value.
+    """
+    given = {name: environ.get(PREFIX + name.upper()) for name in SWITCHES}
+    own = from_environment({PREFIX + name.upper(): text for name, text in given.items() if text})
+    return {name: getattr(own, name) for name, text in given.items() if text}

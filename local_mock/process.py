@@ -49,6 +49,7 @@ class Child:
     cwd : its working folder.
     log_path : file for its output; the folder is made.
     timeout_s : seconds from now after which `wait` kills it; None for no limit.
+    pass_fds : descriptors that it inherits beside its streams.
 
     Raises
     ------
@@ -63,11 +64,13 @@ class Child:
         cwd: Path,
         log_path: Path,
         timeout_s: float | None = None,
+        pass_fds: Sequence[int] = (),
     ) -> None:
         self.args = [os.fspath(a) for a in args]
         self.log_path = log_path
         self._timed_out = self._stopped = False
-        self._deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        self._deadline: float | None = None
+        self.limit(timeout_s)
         self._line_lock = threading.Lock()
         log_path.parent.mkdir(parents=True, exist_ok=True)
         reader, self._lifeline = os.pipe()
@@ -83,7 +86,7 @@ class Child:
                         stdin=subprocess.DEVNULL,
                         stdout=log,
                         stderr=subprocess.STDOUT,
-                        pass_fds=(reader,),
+                        pass_fds=(reader, *pass_fds),
                         start_new_session=True,
                     )
             except BaseException:
@@ -93,6 +96,10 @@ class Child:
                 os.close(reader)
             _children.add(self)
         self.pid = self._process.pid
+
+    def limit(self, timeout_s: float | None) -> None:
+        """Let `wait`, called after this, kill it in so many seconds from now; None for no limit."""
+        self._deadline = None if timeout_s is None else time.monotonic() + timeout_s
 
     def poll(self) -> int | None:
         """Return the exit code if it has ended, else None."""

@@ -21,7 +21,7 @@ import pytest
 
 from local_mock import lifecycle
 from local_mock.context import client_environment
-from local_mock.options import Options
+from local_mock.options import Options, switches
 
 __all__ = ["MockServer", "local_mock", "local_mock_server"]
 
@@ -49,7 +49,8 @@ def local_mock_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mock
     """Start a server for the session."""
     folder = tmp_path_factory.mktemp("local_mock")
     owners = [os.getpid(), *([os.getppid()] if "PYTEST_XDIST_WORKER" in os.environ else [])]
-    options = Options(port=0, s3_root=folder / "s3", state_dir=folder / "state", ends_with=tuple(owners))
+    folders = {"s3_root": folder / "s3", "state_dir": folder / "state"}
+    options = Options(port=0, **folders, ends_with=tuple(owners), **switches(os.environ))
     url = lifecycle.up(options).url
     nowhere = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
     nowhere |= {"AWS_EC2_METADATA_DISABLED": "true", "NO_PROXY": "127.0.0.1,localhost"}

@@ -110,6 +110,8 @@ def make_context(options: Options, port: int) -> Context:
         options.s3_endpoint,
         options.record_calls,
         options.mount_variable,
+        options.class_archive,
+        options.spare_driver,
     )
 
 

@@ -3,7 +3,7 @@
 Java calls it a dynamic class-data archive (https://docs.oracle.com/en/java/javase/17/vm/class-data-sharing.html).
 It has about 150 MB, lies in the Python environment that holds Spark (`FOLDER`) and goes with it. `make_once` makes
 it in a process of its own after a server's third Spark job. Jobs start without it until it is there, where the
-folder cannot be written, and with ``LOCAL_MOCK_CLASS_ARCHIVE=off``.
+folder cannot be written, and with ``LOCAL_MOCK_CLASS_ARCHIVE=off`` (`JobProcess` asks for none then).
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from pathlib import Path
 
 from local_mock.errors import LocalMockError
 from local_mock.glue import java
-from local_mock.options import CLASS_ARCHIVE
 from local_mock.process import ChildResult
 
 __all__ = ["FOLDER", "NO_CONF", "SCRIPT", "archive", "make", "make_once", "reading", "spark_home"]
@@ -44,9 +43,9 @@ def spark_home() -> Path | None:
 
 
 def archive(environ: Mapping[str, str]) -> Path | None:
-    """Return the path of the archive for this Java and this Spark, there or not; None if none is to be used."""
+    """Return the path of the archive for this Java and this Spark, there or not; None if there can be none."""
     program, home = java.program(environ), spark_home()
-    if environ.get(CLASS_ARCHIVE) == "off" or program is None or home is None:
+    if program is None or home is None:
         return None
     version = java.written_version(program)
     if version is None or version < OLDEST_JAVA:

@@ -61,7 +61,9 @@ def create_job(self: Any) -> ActionResult:
     _check_job(self.parameters)
     if self.parameters["Name"] in self.glue_backend.jobs:
         raise AlreadyExistsException("Job")
-    return _create_job(self)
+    made: ActionResult = _create_job(self)
+    self.glue_backend.get_job(self.parameters["Name"]).expect_run()
+    return made
 
 
 def update_job(self: Any) -> ActionResult:
@@ -72,6 +74,7 @@ def update_job(self: Any) -> ActionResult:
     for member, attribute in _JOB_FIELDS.items():
         setattr(job, attribute, update.get(member, _DEFAULTS.get(attribute)))
     job.last_modified_on = utcnow()
+    job.expect_run()
     return ActionResult({"JobName": name})
 
 

@@ -16,8 +16,9 @@ import shlex
 import shutil
 import signal
 import sys
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -25,10 +26,14 @@ from typing import Any
 from local_mock.context import Context
 from local_mock.errors import LocalMockError
 from local_mock.glue import class_archive, java, spark
+from local_mock.glue.spares import Spare, Spares
 from local_mock.keys import split_uri
 from local_mock.process import Child, ChildResult
 
-__all__ = ["JobProcess", "JobSetupError", "RunOutcome", "RunSpec", "committed_bookmark", "script_arguments"]
+__all__ = [
+    "JobProcess", "JobSetupError", "RunOutcome", "RunSpec", "committed_bookmark", "prepare_spare",
+    "script_arguments", "spark_job",
+]  # fmt: skip
 
 _BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
 _LIBRARY = Path(__file__).with_name("job_library")  # `awsglue`, for the job to import
@@ -101,6 +106,49 @@ def _folder_of(context: Context, run_id: str) -> Path:
     return context.state_dir / "glue" / run_id
 
 
+_spares: dict[Path, Spares] = {}
+_spares_lock = threading.Lock()
+
+
+def _spares_of(context: Context) -> Spares:
+    with _spares_lock:
+        if context.state_dir not in _spares:
+            _spares[context.state_dir] = Spares(context.state_dir / "spare")
+        return _spares[context.state_dir]
+
+
+def prepare_spare(context: Context, worker_type: str | None, number_of_workers: int | None) -> None:
+    """Start a Spark driver that waits for a job with these workers, unless one waits or is not wanted."""
+    if context.spare_driver and java.problem(os.environ) is None:
+        _spares_of(context).prepare(_spare_maker(context, worker_type, number_of_workers))
+
+
+@contextlib.contextmanager
+def spark_job(context: Context, worker_type: str | None, number_of_workers: int | None) -> Iterator[None]:
+    """Count a job of Spark with these workers as running; the next spare is for one like it."""
+    if not context.spare_driver:
+        yield
+        return
+    spares = _spares_of(context)
+    spares.job_begins()
+    try:
+        yield
+    finally:
+        spares.job_ends(_spare_maker(context, worker_type, number_of_workers))
+
+
+def _spare_maker(
+    context: Context, worker_type: str | None, number_of_workers: int | None
+) -> Callable[[Path], Spare]:
+    def make(folder: Path) -> Spare:
+        options = _jvm_options(context)
+        properties = _properties(context, worker_type, number_of_workers, folder / "work", options)
+        _write_spark_home(folder, properties)
+        return Spare(folder, properties, options, _environment(context, "", [], folder, folder / "work"))
+
+    return make
+
+
 class JobProcess:
     """The process of one run."""
 
@@ -109,8 +157,8 @@ class JobProcess:
         self.folder = _folder_of(context, spec.run_id)
         self.output_log = self.folder / "output.log"
         self.error_log = self.folder / "error.log"
-        self._work = self.folder / "work"
         self._context = context
+        self._scratch = self._work = self.folder / "work"  # the first is removed at the end
         self._child: Child | None = None
         self._started = 0.0
 
@@ -120,14 +168,12 @@ class JobProcess:
             raise JobSetupError(problem)
         if given := [name for name in _BOOKMARK_RANGE if name in self.spec.arguments]:
             raise JobSetupError(f"local_mock does not support {given[0]}: bookmarks go on from the last commit.")
-        for folder in (self._work, self.folder / "conf", self.folder / "code"):
-            folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "code").mkdir(parents=True, exist_ok=True)
         script = self._fetch(self.spec.script_uri, self.folder / "code")
-        packages = self._fetch_all("--extra-py-files")
-        for path in self._fetch_all("--extra-files"):
-            shutil.copy(path, self._work)
-        notes = check_modules(self.spec.arguments.get("--additional-python-modules", ""))
-        self.error_log.write_text("".join(f"local_mock: {note}\n" for note in notes), encoding="utf-8")
+        packages = _import_paths(self._fetch_all("--extra-py-files"))
+        files = self._fetch_all("--extra-files")
+        modules = check_modules(self.spec.arguments.get("--additional-python-modules", ""))
+        notes = "".join(f"local_mock: {note}\n" for note in modules)
         run: dict[str, Any] = {
             "script": str(script),
             "argv": script_arguments(self.spec),
@@ -138,20 +184,62 @@ class JobProcess:
             run["catalog"] = self.spec.catalog
         (self.folder / "run.json").write_text(json.dumps(run, indent=1), encoding="utf-8")
         self._started = time.time()
+        if (
+            self.spec.command == "glueetl"
+            and self._context.spare_driver
+            and self._start_spare(packages, files, notes)
+        ):
+            return
+        self._work.mkdir(exist_ok=True)
+        _copy(files, self._work)
+        self.error_log.write_text(notes, encoding="utf-8")
+        if self.spec.command == "glueetl":
+            _write_spark_home(self.folder, self._properties(self._work, _jvm_options(self._context)))
         self._child = Child(
             [sys.executable, "-P", _BOOTSTRAP, self.folder],
-            env=self._environment(packages),
+            env=self._environment(packages, self.folder),
             cwd=self._work,
             log_path=self.output_log,
             timeout_s=self.spec.timeout_s,
         )
+
+    def _start_spare(self, packages: list[str], files: list[Path], notes: str) -> bool:
+        """Let the spare, if there is one that fits, run the job; return whether it does."""
+        spare = _spares_of(self._context).take(lambda spare: self._properties(spare.work, spare.jvm_options))
+        if spare is None:
+            return False
+        properties = self._properties(spare.work, spare.jvm_options)
+        _write_spark_home(spare.folder, properties)  # for a JVM of the script's own wishes
+        _copy(files, spare.work)
+
+        def take_logs() -> None:
+            """Make the logs of the spare and its JVM, which are open, those of the run."""
+            for log in (self.output_log, self.error_log):
+                (spare.folder / log.name).rename(log)
+            with self.error_log.open("a", encoding="utf-8") as file:
+                file.write(notes)
+
+        self._work, own = spare.work, self._work
+        job = {
+            "folder": str(self.folder),
+            "environment": self._environment(packages, spare.folder),
+            "library": str(_LIBRARY),
+            "packages": packages,
+            "properties": properties,
+        }
+        if not spare.run(job, take_logs):
+            self._work = own
+            return False
+        self._scratch, self._child = spare.folder, spare.child
+        self._child.limit(self.spec.timeout_s)
+        return True
 
     def wait(self) -> RunOutcome:
         """Block until the process has ended, and say how."""
         if self._child is None:
             raise JobSetupError(f"Run {self.spec.run_id} was not started.")
         result = self._child.wait()
-        shutil.rmtree(self._work, ignore_errors=True)
+        shutil.rmtree(self._scratch, ignore_errors=True)
         if self.spec.command == "glueetl" and self._context.s3_endpoint is None:
             remove_checksums(self._context.s3_root, since=self._started)
         if result.timed_out:
@@ -159,7 +247,7 @@ class JobProcess:
         if result.stopped:
             return RunOutcome("STOPPED")
         if result.returncode == 0:
-            if self.spec.command == "glueetl":
+            if self.spec.command == "glueetl" and self._context.class_archive:
                 class_archive.make_once(class_archive.archive(os.environ), self._write_archive)
             return RunOutcome("SUCCEEDED")
         return RunOutcome("FAILED", self._message(result.returncode))
@@ -171,11 +259,12 @@ class JobProcess:
 
     def _write_archive(self, path: Path) -> ChildResult:
         """Run Spark once more as this job ran, to write the archive of its classes; block until that has ended."""
+        self._work = self.folder / "work"
         self._work.mkdir(exist_ok=True)
-        env = self._environment([]) | self._spark_environment([f"-XX:ArchiveClassesAtExit={path}"])
+        _write_spark_home(self.folder, self._properties(self._work, [f"-XX:ArchiveClassesAtExit={path}"]))
         child = Child(
             [sys.executable, "-P", class_archive.SCRIPT, self._work],
-            env=env,
+            env=self._environment([], self.folder),
             cwd=self._work,
             log_path=self.folder / "class_archive.log",
         )
@@ -197,66 +286,15 @@ class JobProcess:
                 )
             return f"Command failed with exit code {code}. Last lines:\n{tail(self.error_log)}"
 
-    def _environment(self, packages: list[Path]) -> dict[str, str]:
-        env = self._context.child_environment(principal=self.spec.role)
-        paths = [str(p.parent if p.suffix == ".py" else p) for p in packages]
-        env |= {
-            # Spark's workers take it from the JVM.
-            "PYTHONPATH": os.pathsep.join(dict.fromkeys([*paths, str(_LIBRARY)])),
-            "LOCAL_MOCK_GLUE_RUN": str(self.folder),
-            "TMPDIR": str(self._work),
-            "TZ": "UTC",
-        }
-        if self.spec.command != "glueetl":
-            return env
-        return env | self._spark_environment(class_archive.reading(class_archive.archive(os.environ)))
+    def _properties(self, scratch: Path, jvm_options: list[str]) -> dict[str, str]:
+        workers = (self.spec.worker_type, self.spec.number_of_workers)
+        own = _properties(self._context, *workers, scratch, jvm_options)
+        return own | spark.user_conf(self.spec.arguments.get("--conf", ""))
 
-    def _spark_environment(self, jvm_options: list[str]) -> dict[str, str]:
-        conf = self._write_spark_conf(jvm_options)
-        return {
-            "PYSPARK_PYTHON": sys.executable,
-            "PYSPARK_DRIVER_PYTHON": sys.executable,
-            "SPARK_CONF_DIR": str(class_archive.NO_CONF),
-            "SPARK_HOME": str(self._write_spark_home(conf)),
-            # A JVM that only joins a command line.
-            "SPARK_LAUNCHER_OPTS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
-            "SPARK_LOCAL_IP": "127.0.0.1",
-            "SPARK_LOCAL_DIRS": str(self._work),
-            # The JVM writes file names in the locale's encoding: in the locale C an `ü` in a path becomes `?`.
-            "LC_ALL": "C.UTF-8",
-        }
-
-    def _write_spark_conf(self, jvm_options: list[str]) -> Path:
-        own = self._context.s3_endpoint is None
-        available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        conf = spark.spark_conf(
-            cores=spark.local_cores(self.spec.worker_type, self.spec.number_of_workers, available),
-            memory_mb=spark.driver_memory_mb(self.spec.worker_type, spark.physical_memory_mb()),
-            scratch=self._work,
-            s3_root=self._context.s3_root if own else None,
-            bucket_names=spark.buckets(self._context.s3_root) if own else (),
-            jvm_options=jvm_options,
-        )
-        conf |= spark.user_conf(self.spec.arguments.get("--conf", ""))
-        path = self.folder / "conf" / "spark-defaults.conf"
-        path.write_text(spark.render(conf), encoding="utf-8")
-        return path
-
-    def _write_spark_home(self, conf: Path) -> Path:
-        """Make a Spark home whose `spark-submit` takes the job's properties, and return it.
-
-        Spark would read them from SPARK_CONF_DIR as well, which must be the same for all jobs (`class_archive`).
-        """
-        submit = self.folder / "spark" / "bin" / "spark-submit"
-        submit.parent.mkdir(parents=True, exist_ok=True)
-        home = shlex.quote(str(class_archive.spark_home() or ""))
-        submit.write_text(
-            f"#!/bin/sh\nexport SPARK_HOME={home}\n"
-            f'exec "$SPARK_HOME/bin/spark-submit" --properties-file {shlex.quote(str(conf))} "$@"\n',
-            encoding="utf-8",
-        )
-        submit.chmod(0o755)
-        return submit.parent.parent
+    def _environment(self, packages: list[str], spark_folder: Path) -> dict[str, str]:
+        place = spark_folder if self.spec.command == "glueetl" else None
+        env = _environment(self._context, self.spec.role, packages, place, self._work)
+        return env | {"LOCAL_MOCK_GLUE_RUN": str(self.folder)}
 
     def _fetch_all(self, argument: str) -> list[Path]:
         uris = [uri.strip() for uri in self.spec.arguments.get(argument, "").split(",")]
@@ -276,6 +314,80 @@ class JobProcess:
         path = folder / PurePosixPath(uri).name
         path.write_bytes(data)
         return path
+
+
+def _import_paths(packages: list[Path]) -> list[str]:
+    return list(dict.fromkeys(str(p.parent if p.suffix == ".py" else p) for p in packages))
+
+
+def _copy(files: list[Path], folder: Path) -> None:
+    for path in files:
+        shutil.copy(path, folder)
+
+
+def _jvm_options(context: Context) -> list[str]:
+    return class_archive.reading(class_archive.archive(os.environ) if context.class_archive else None)
+
+
+def _properties(
+    context: Context, worker_type: str | None, number_of_workers: int | None, scratch: Path, jvm_options: list[str]
+) -> dict[str, str]:
+    """Return the Spark properties of a job with these workers, but for those that the job itself names."""
+    own = context.s3_endpoint is None
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return spark.spark_conf(
+        cores=spark.local_cores(worker_type, number_of_workers, available),
+        memory_mb=spark.driver_memory_mb(worker_type, spark.physical_memory_mb()),
+        scratch=scratch,
+        s3_root=context.s3_root if own else None,
+        bucket_names=spark.buckets(context.s3_root) if own else (),
+        jvm_options=jvm_options,
+    )
+
+
+def _environment(
+    context: Context, role: str, packages: list[str], spark_folder: Path | None, work: Path
+) -> dict[str, str]:
+    """Return the environment of a job; one of Spark has the folder of `_write_spark_home`."""
+    env = context.child_environment(principal=role) | {
+        # Spark's workers take it from the JVM.
+        "PYTHONPATH": os.pathsep.join(dict.fromkeys([*packages, str(_LIBRARY)])),
+        "TMPDIR": str(work),
+        "TZ": "UTC",
+    }
+    if spark_folder is None:
+        return env
+    return env | {
+        "PYSPARK_PYTHON": sys.executable,
+        "PYSPARK_DRIVER_PYTHON": sys.executable,
+        "SPARK_CONF_DIR": str(class_archive.NO_CONF),
+        "SPARK_HOME": str(spark_folder / "spark"),
+        # A JVM that only joins a command line.
+        "SPARK_LAUNCHER_OPTS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "SPARK_LOCAL_DIRS": str(work),
+        # The JVM writes file names in the locale's encoding: in the locale C an `ü` in a path becomes `?`.
+        "LC_ALL": "C.UTF-8",
+    }
+
+
+def _write_spark_home(folder: Path, properties: Mapping[str, str]) -> None:
+    """Make a Spark home, ``spark``, whose `spark-submit` takes these properties, written to ``conf``.
+
+    Spark would read them from SPARK_CONF_DIR as well, which must be the same for all jobs (`class_archive`).
+    """
+    conf = folder / "conf" / "spark-defaults.conf"
+    submit = folder / "spark" / "bin" / "spark-submit"
+    for path in (conf, submit):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    conf.write_text(spark.render(properties), encoding="utf-8")
+    home = shlex.quote(str(class_archive.spark_home() or ""))
+    submit.write_text(
+        f"#!/bin/sh\nexport SPARK_HOME={home}\n"
+        f'exec "$SPARK_HOME/bin/spark-submit" --properties-file {shlex.quote(str(conf))} "$@"\n',
+        encoding="utf-8",
+    )
+    submit.chmod(0o755)
 
 
 def check_modules(argument: str) -> list[str]:

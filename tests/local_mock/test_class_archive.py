@@ -10,7 +10,6 @@ import pytest
 from glue_lab import Jobs
 
 from local_mock.glue import class_archive
-from local_mock.options import CLASS_ARCHIVE
 from local_mock.process import ChildResult
 
 MAPPED = """
@@ -40,7 +39,6 @@ def test_each_java_has_an_archive_of_its_own_and_old_ones_have_none(tmp_path: Pa
     assert len(paths) == 2
     assert {path.parent for path in paths if path} == {class_archive.FOLDER}
     assert class_archive.archive(new) in paths
-    assert class_archive.archive(new | {CLASS_ARCHIVE: "off"}) is None
     assert class_archive.archive(java_home(tmp_path / "c", "11.0.9")) is None
     assert class_archive.archive({"PATH": str(tmp_path)}) is None
 
