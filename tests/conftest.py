@@ -41,7 +41,7 @@ sys.dont_write_bytecode = False
 # Every server that a test or a command of a test starts ends with this process (and xdist's, if it is killed).
 _OWNERS = [os.getpid(), *([os.getppid()] if "PYTEST_XDIST_WORKER" in os.environ else [])]
 os.environ["LOCAL_MOCK_ENDS_WITH"] = ",".join(map(str, _OWNERS))
-# A waiting Spark driver saves seconds to who waits for a job. It costs processor time, of which the suite has none.
+# A waiting Spark driver saves seconds to who waits, and costs processor time, of which the suite has none to give.
 os.environ["LOCAL_MOCK_SPARE_DRIVER"] = "off"
 sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parent / "targets")]
 

@@ -41,7 +41,7 @@ from pyspark.sql import SparkSession
 import shipped
 seen["before"] = [SparkContext._active_spark_context, SparkContext._gateway, SparkSession.getActiveSession()]
 os.environ["GIVEN_BY_THE_SCRIPT"] = "yes"
-spark = SparkSession.builder.config("spark.own", "builder").getOrCreate()
+spark = SparkSession.builder.config("spark.sql.shuffle.partitions", "3").getOrCreate()
 context = spark.sparkContext
 system = context._jvm.java.lang.System
 seen["jvm"] = dict(system.getenv())
@@ -85,7 +85,8 @@ def processes(folder: Path, word: str = "") -> list[int]:
             alive = (place / "stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
         except (FileNotFoundError, ProcessLookupError):
             continue
-        if alive and f"{folder}/" in command and word in command and place.name != str(os.getpid()):
+        named = f"{folder}/" in command or f"{folder}\0" in command
+        if alive and named and word in command and place.name != str(os.getpid()):
             pids.append(int(place.name))
     return pids
 
@@ -152,6 +153,7 @@ def test_a_job_sees_in_the_spare_what_it_sees_in_a_process_of_its_own(lab: Lab) 
     (jobs.folder.parent / "later").mkdir()  # a bucket that the spare has not seen
     warm, output, run = seen_by(jobs, name, "s3://later/out/1")
     error = jobs.log(run["Id"], "error")
+    assert error.count("Setting default log level") == 1  # no second JVM
     assert not spare.exists()
     cold, cold_output, _ = seen_by(jobs, name, "s3://later/out/2")
     assert not list(lab.folder.glob("*"))
@@ -172,6 +174,7 @@ def test_a_job_sees_in_the_spare_what_it_sees_in_a_process_of_its_own(lab: Lab) 
     assert warm["worker"][0]["GIVEN_BY_THE_SCRIPT"] == "yes"
     assert warm["worker"][0]["AWS_ACCESS_KEY_ID"] == "role"
     assert warm["properties"]["spark.sql.session.timeZone"] == "Europe/Berlin"
+    assert warm["properties"]["spark.sql.shuffle.partitions"] == "3"
     assert warm["back"] == ["a", "b"]
     assert "of the JVM" in output
     assert "of the JVM" in cold_output

@@ -7,6 +7,7 @@ A report is a file that opens with ``-- purpose:``, ``-- grain:``, one ``-- para
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -20,11 +21,13 @@ from typing import Any
 
 from etholake import aws
 from etholake.contract import TABLES
+from etholake.digest import fingerprint
 from etholake.errors import AwsError, UsageError, raise_collected, suggestion
 from etholake.objects import read_object
 from etholake.resources import folder
 from etholake.settings import Settings
 from etholake.stages.lake.result_file import rows_of
+from etholake.stages.state import load_state, save_state
 from etholake.stages.video_names import resolve
 
 __all__ = [
@@ -140,12 +143,57 @@ def queries_folder() -> Path:
     return folder("athena_queries")
 
 
-def create_views(settings: Settings) -> list[str]:
-    """Create or replace every view of ``athena_queries/views`` in the database. Returns their names."""
-    paths = sorted((queries_folder() / "views").glob("*.sql"))
-    for path in paths:
-        run_file(settings, path)
-    return [path.stem for path in paths]
+def create_views(settings: Settings, names: Sequence[str] | None = None) -> list[str]:
+    """Create or replace the views of ``athena_queries/views`` that are not in the database as their files say.
+
+    Parameters
+    ----------
+    names
+        The views that are needed; None for all.
+
+    Returns
+    -------
+    list
+        The names of the views that are there now. A view is left alone if the catalog holds what was stored when
+        it was last made here, of the same files and the same columns of the lake's tables.
+
+    Raises
+    ------
+    AwsError
+        As `run_sql`.
+    """
+    from botocore.exceptions import ClientError
+
+    files = {path.stem: path.read_text(encoding="utf-8") for path in (queries_folder() / "views").glob("*.sql")}
+    columns = {name: [[c.name, c.type] for c in table.columns] for name, table in TABLES.items()}
+    made_of = fingerprint(files, columns)  # of all: a view may read another one
+    wanted, stage = sorted(files) if names is None else list(names), f"views-{settings.database}"
+    before, stored = load_state(settings, stage), _stored_views(settings)
+    missing = [name for name in wanted if name not in stored or before.get(name) != [made_of, stored[name]]]
+    for name in missing:
+        run_sql(settings, files[name])
+    if missing:
+        stored = _stored_views(settings)
+        state = {**before, **{name: [made_of, stored[name]] for name in missing if name in stored}}
+        with contextlib.suppress(ClientError):  # who may not write there makes them anew each time
+            save_state(settings, stage, state)
+    return wanted
+
+
+def _stored_views(settings: Settings) -> dict[str, str]:
+    """Return the fingerprint of each view in the catalog by its name; {} where there is no database."""
+    from botocore.exceptions import ClientError
+
+    try:
+        pages = aws.client(settings, "glue").get_paginator("get_tables").paginate(DatabaseName=settings.database)
+        return {
+            table["Name"]: fingerprint(table.get("ViewOriginalText", ""))
+            for page in pages
+            for table in page["TableList"]
+            if table.get("TableType") == "VIRTUAL_VIEW"
+        }
+    except ClientError:  # then the views are made, and Athena says what is wrong
+        return {}
 
 
 def list_reports(*, without_parameters: bool = False) -> list[tuple[str, str]]:

@@ -83,7 +83,7 @@ def run(
     from etholake.pages.video import page
 
     tick = on_progress or silent
-    _create_views(settings)
+    query.create_views(settings, VIEWS)
     video = _read(settings, video_id, run_id)
     video = replace(video, seconds=seconds_rows(settings, video))
     read_at = f"Read {dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC."
@@ -106,7 +106,7 @@ def make_server(settings: Settings, video_id: int, run_id: str | None = None, po
     from etholake.pages.video.server import VideoServer
     from etholake.pages.video.slices import pack
 
-    _create_views(settings)
+    query.create_views(settings, VIEWS)
     video = _read(settings, video_id, run_id)
 
     def text() -> str:
@@ -134,11 +134,6 @@ def most_predicted(settings: Settings) -> tuple[int, str] | None:
     """Return (video, run) with the most predicted events: the one to show; None where nothing was predicted."""
     rows = query.run_sql(settings, MOST_PREDICTED).rows
     return (int(rows[0][0]), str(rows[0][1])) if rows else None
-
-
-def _create_views(settings: Settings) -> None:
-    for name in VIEWS:
-        query.run_file(settings, query.queries_folder() / "views" / f"{name}.sql")
 
 
 def _read(settings: Settings, video_id: int, run_id: str | None) -> VideoView:
