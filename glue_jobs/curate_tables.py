@@ -7,10 +7,11 @@ Runs on Glue 5.1 and on plain local Spark, with `etholake.zip` on the Python pat
         --bucket BUCKET --database DATABASE --max_gap_frames 15 --code_digest DIGEST \
         [--repair_label_clock true|false] [--quality_limits RULE=SHARE,…]
 
-One unit of work is the annotations of one lab: a worker writes its partition of `annotations_enriched` and
-counts its classes. The driver makes the small tables (one row per video, file or class). A table whose inputs
-and code are those of its current generation is skipped. Before anything is committed, the reports of all files are
-held to the balance of rows and to the limits; then a data-quality report is left in the state zone.
+One unit of work is the annotations of one lab: a worker (or the driver, if all are few) writes its partition of
+`annotations_enriched` and counts its classes. The driver makes the small tables (one row per video, file or
+class). A table whose inputs and code are those of its current generation is skipped. Before anything is committed,
+the reports of all files are held to the balance of rows and to the limits; then a data-quality report is left in
+the state zone.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from etholake.curate.file_reports import FileReport
 from etholake.curate.metadata import CuratedMetadata, labeled_table, metadata_table
 from etholake.curate.rawzone import RawListing, RawObject, list_raw, read_metadata
 from etholake.curate.reviewed import with_reviewed
-from etholake.curate.units import Unit, balance, inputs_fingerprint
+from etholake.curate.units import Unit, balance, fits_driver, inputs_fingerprint
 from etholake.curate.work import ANNOTATIONS, BEHAVIOR, TRACKING, curate_annotation_unit
 from etholake.digest import fingerprint
 from etholake.errors import DataError, SettingsError
@@ -207,11 +208,13 @@ def _plan(inputs: TablesInputs, options: TablesOptions) -> list[tuple[Unit, str,
 def _distribute(
     work: list[Unit], options: TablesOptions, spark: Any
 ) -> dict[str, tuple[list[FileReport], list[dict[str, Any]]]]:
+    run = partial(curate_annotation_unit, bucket=options.bucket, repair_label_clock=options.repair_label_clock)
+    if spark is None and fits_driver(work):
+        return {unit.target: run(unit) for unit in work}
     from pyspark.sql import SparkSession
 
     context = (spark or SparkSession.builder.appName("etholake-curate-tables").getOrCreate()).sparkContext
     tasks = balance(work, context.defaultParallelism)
-    run = partial(curate_annotation_unit, bucket=options.bucket, repair_label_clock=options.repair_label_clock)
     done = context.parallelize(tasks, len(tasks)).flatMap(lambda task: [(unit.target, run(unit)) for unit in task])
     return dict(done.collect())
 

@@ -100,7 +100,7 @@ def from_environment(environ: Mapping[str, str] | None = None, **given: Any) -> 
     return Options(**{"ends_with": watch.parse(environ)} | values)
 
 
-def switches(environ: Mapping[str, str]) -> dict[str, bool]:
+def switches(environ: Mapping[str, str]) -> dict[str, Any]:
     """Return the options that are on or off, as far as their variables are set.
 
     Raises

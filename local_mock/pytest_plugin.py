@@ -49,7 +49,7 @@ def local_mock_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mock
     """Start a server for the session."""
     folder = tmp_path_factory.mktemp("local_mock")
     owners = [os.getpid(), *([os.getppid()] if "PYTEST_XDIST_WORKER" in os.environ else [])]
-    folders = {"s3_root": folder / "s3", "state_dir": folder / "state"}
+    folders: dict[str, Any] = {"s3_root": folder / "s3", "state_dir": folder / "state"}
     options = Options(port=0, **folders, ends_with=tuple(owners), **switches(os.environ))
     url = lifecycle.up(options).url
     nowhere = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}

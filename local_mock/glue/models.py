@@ -12,7 +12,6 @@ import threading
 import traceback
 import uuid
 from collections.abc import Mapping
-from contextlib import nullcontext
 from datetime import datetime
 from typing import Any
 
@@ -32,15 +31,7 @@ from local_mock.glue.catalog import apply, folders, policy_of
 from local_mock.glue.crawl import CrawlStopped, Discovery, Target, discover
 from local_mock.glue.footers import Footers
 from local_mock.glue.logs import LogShipper, put_lines
-from local_mock.glue.runner import (
-    JobProcess,
-    JobSetupError,
-    RunOutcome,
-    RunSpec,
-    committed_bookmark,
-    prepare_spare,
-    spark_job,
-)
+from local_mock.glue.runner import JobProcess, JobSetupError, RunOutcome, RunSpec, committed_bookmark
 from local_mock.glue.spark_catalog import describe as describe_catalog
 from local_mock.glue.spark_catalog import is_wanted
 
@@ -143,11 +134,8 @@ class JobRun:
         self.modified_on = utcnow()
 
     def _live(self) -> None:
-        workers = (self._option("worker_type"), self._option("number_of_workers"))
-        counted = spark_job(get_context(), *workers) if self.command == "glueetl" else nullcontext()
         try:
-            with counted:
-                outcome = self._execute()
+            outcome = self._execute()
         except Exception as err:  # a run must end, whatever happens around it
             outcome = RunOutcome("FAILED", f"{type(err).__name__}: {err}")
             traceback.print_exc()
@@ -227,12 +215,6 @@ class ExecutingJob(FakeJob):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.bookmark: dict[str, Any] = {}
-
-    def expect_run(self) -> None:
-        """Let a started Spark driver wait for its first run, if the job is one of Spark."""
-        command: Any = self.command
-        if command.get("Name") == "glueetl":
-            prepare_spare(get_context(), self.worker_type, self.number_of_workers)
 
     def keep_bookmark(self, run: JobRun, state: Mapping[str, Any]) -> None:
         """Make what a run has committed the job's bookmark."""

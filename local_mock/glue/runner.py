@@ -18,21 +18,23 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from local_mock.context import Context
 from local_mock.errors import LocalMockError
 from local_mock.glue import class_archive, java, spark
+from local_mock.glue.spare_driver import CLAIMED
 from local_mock.glue.spares import Spare, Spares
 from local_mock.keys import split_uri
 from local_mock.process import Child, ChildResult
 
 __all__ = [
     "JobProcess", "JobSetupError", "RunOutcome", "RunSpec", "committed_bookmark", "prepare_spare",
-    "script_arguments", "spark_job",
+    "script_arguments",
 ]  # fmt: skip
 
 _BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
@@ -47,6 +49,7 @@ _FOR_GLUE = frozenset({
 })  # fmt: skip
 BOOKMARK_OPTION = "--job-bookmark-option"
 _BOOKMARK_RANGE = ("--job-bookmark-from", "--job-bookmark-to")
+LAUNCHED = "spark_launched"  # in the folder of `_write_spark_home`, as soon as a JVM is launched there
 _STOP_GRACE_S = 3.0
 
 
@@ -118,35 +121,15 @@ def _spares_of(context: Context) -> Spares:
 
 
 def prepare_spare(context: Context, worker_type: str | None, number_of_workers: int | None) -> None:
-    """Start a Spark driver that waits for a job with these workers, unless one waits or is not wanted."""
-    if context.spare_driver and java.problem(os.environ) is None:
-        _spares_of(context).prepare(_spare_maker(context, worker_type, number_of_workers))
+    """Start a Spark driver that waits for a job with these workers, unless one waits or a job runs."""
 
-
-@contextlib.contextmanager
-def spark_job(context: Context, worker_type: str | None, number_of_workers: int | None) -> Iterator[None]:
-    """Count a job of Spark with these workers as running; the next spare is for one like it."""
-    if not context.spare_driver:
-        yield
-        return
-    spares = _spares_of(context)
-    spares.job_begins()
-    try:
-        yield
-    finally:
-        spares.job_ends(_spare_maker(context, worker_type, number_of_workers))
-
-
-def _spare_maker(
-    context: Context, worker_type: str | None, number_of_workers: int | None
-) -> Callable[[Path], Spare]:
     def make(folder: Path) -> Spare:
         options = _jvm_options(context)
         properties = _properties(context, worker_type, number_of_workers, folder / "work", options)
         _write_spark_home(folder, properties)
         return Spare(folder, properties, options, _environment(context, "", [], folder, folder / "work"))
 
-    return make
+    _spares_of(context).prepare(make)
 
 
 class JobProcess:
@@ -158,6 +141,8 @@ class JobProcess:
         self.output_log = self.folder / "output.log"
         self.error_log = self.folder / "error.log"
         self._context = context
+        wants_spare = spec.command == "glueetl" and context.spare_driver
+        self._spares = _spares_of(context) if wants_spare else None
         self._scratch = self._work = self.folder / "work"  # the first is removed at the end
         self._child: Child | None = None
         self._started = 0.0
@@ -203,9 +188,9 @@ class JobProcess:
             timeout_s=self.spec.timeout_s,
         )
 
-    def _start_spare(self, packages: list[str], files: list[Path], notes: str) -> bool:
+    def _start_spare(self, spares: Spares, packages: list[str], files: list[Path], notes: str) -> bool:
         """Let the spare, if there is one that fits, run the job; return whether it does."""
-        spare = _spares_of(self._context).take(lambda spare: self._properties(spare.work, spare.jvm_options))
+        spare = spares.take(lambda spare: self._properties(spare.work, spare.jvm_options))
         if spare is None:
             return False
         properties = self._properties(spare.work, spare.jvm_options)
@@ -239,6 +224,11 @@ class JobProcess:
         if self._child is None:
             raise JobSetupError(f"Run {self.spec.run_id} was not started.")
         result = self._child.wait()
+        if self._spares is not None:
+            workers = (self.spec.worker_type, self.spec.number_of_workers)
+            used_spark = (self.folder / LAUNCHED).exists() or (self._scratch / CLAIMED).exists()
+            following = partial(prepare_spare, self._context, *workers) if used_spark else None
+            self._spares.job_ends(following)
         shutil.rmtree(self._scratch, ignore_errors=True)
         if self.spec.command == "glueetl" and self._context.s3_endpoint is None:
             remove_checksums(self._context.s3_root, since=self._started)
@@ -383,7 +373,7 @@ def _write_spark_home(folder: Path, properties: Mapping[str, str]) -> None:
     conf.write_text(spark.render(properties), encoding="utf-8")
     home = shlex.quote(str(class_archive.spark_home() or ""))
     submit.write_text(
-        f"#!/bin/sh\nexport SPARK_HOME={home}\n"
+        f"#!/bin/sh\n: > {shlex.quote(str(folder / LAUNCHED))}\nexport SPARK_HOME={home}\n"
         f'exec "$SPARK_HOME/bin/spark-submit" --properties-file {shlex.quote(str(conf))} "$@"\n',
         encoding="utf-8",
     )

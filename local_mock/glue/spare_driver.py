@@ -38,6 +38,7 @@ _AT_START = (
 )  # fmt: skip
 # Python sets these two when it makes a context.
 _NOT_AT_START = frozenset({"SPARK_AUTH_SOCKET_TIMEOUT", "SPARK_BUFFER_SIZE"})
+CLAIMED = "claimed"  # file in the spare's folder: the script has wanted Spark
 _LAUNCH_S, _HAND_OVER_S = 60.0, 20.0
 
 
@@ -63,6 +64,8 @@ class _Jvm:
         self._surroundings = _surroundings()
         self._gateway: Any = None
         self._environment: Any = None
+        self._variables = dict(os.environ)
+        self._of_spark: dict[str, str] = {}  # variables that its launching scripts have set or changed
         self.wanted = threading.Event()  # a job is there: no more warming
         self._thread = threading.Thread(target=self._prepare, name="spare-jvm", daemon=True)
         self._thread.start()
@@ -88,8 +91,9 @@ class _Jvm:
         try:
             gateway = launch_gateway()
             self._environment = _environment(gateway.jvm)
-            self._environment.put("LOCAL_MOCK_SPARE", "1")
-            self._environment.remove("LOCAL_MOCK_SPARE")
+            own = dict(self._environment)
+            self._of_spark = {name: own[name] for name in own if self._variables.get(name) != own[name]}
+            self._environment.putAll(self._of_spark)  # where it cannot be changed, this raises
             if not self.wanted.is_set():
                 _warm(gateway.jvm)
         except Exception:  # without a JVM to give, the job launches its own
@@ -105,7 +109,7 @@ class _Jvm:
                 system.setProperty(name, value)
         system.setProperty("spark.app.submitTime", str(int(time.time() * 1000)))
         self._environment.clear()
-        self._environment.putAll(dict(os.environ))
+        self._environment.putAll({**os.environ, **self._of_spark})
         given.set()
 
 
@@ -154,7 +158,7 @@ def _receive(channel: socket.socket) -> dict[str, Any] | None:
             return None
 
 
-def _give_jvm_to_pyspark(jvm: _Jvm, properties: Mapping[str, str]) -> None:
+def _give_jvm_to_pyspark(jvm: _Jvm, properties: Mapping[str, str], claimed: Path) -> None:
     """Let the first Spark context of this process take the JVM, if it fits, instead of launching one."""
     from pyspark import context
 
@@ -162,6 +166,7 @@ def _give_jvm_to_pyspark(jvm: _Jvm, properties: Mapping[str, str]) -> None:
 
     def take(conf: Any = None, popen_kwargs: Any = None) -> Any:
         context.launch_gateway = launch
+        claimed.touch()
         asked = dict(conf.getAll()) if conf is not None else {}
         gateway = None if popen_kwargs else jvm.claim({**properties, **asked})
         return gateway or launch(conf, popen_kwargs)
@@ -194,7 +199,7 @@ def main(folder: Path, descriptor: int) -> int:
     tempfile.tempdir = None  # it keeps what TMPDIR was
     place = sys.path.index(job["library"])
     sys.path[place:place] = job["packages"]
-    _give_jvm_to_pyspark(jvm, job["properties"])
+    _give_jvm_to_pyspark(jvm, job["properties"], folder / CLAIMED)
     code: int = bootstrap.main(Path(job["folder"]))
     return code
 

@@ -3,8 +3,8 @@
 A spare is a process of its own (`spare_driver`): Python with PySpark imported, and a JVM that has had a Spark
 context. One job takes it and ends with it; nothing of a job is in the process before, nothing is used twice.
 
-There is at most one, of some 350 MB. It is started when a job of Spark is defined, and again once no job of Glue
-has run for `QUIET_S` seconds after one: beside a job it would only take its processor time. It ends when it has
+There is at most one, of some 300 MB. It is started `QUIET_S` seconds after a job that has used Spark, if no other
+job of Spark runs then: beside one it would only take its processor time. It ends when it has
 waited `IDLE_S` seconds, and with the server. A job that wants another JVM than it has (`spare_driver.fits`), or
 finds it dead or silent, starts without it, as every job does with ``LOCAL_MOCK_SPARE_DRIVER=off``.
 """
@@ -28,7 +28,7 @@ from local_mock.process import Child
 
 __all__ = ["IDLE_S", "QUIET_S", "Spare", "Spares"]
 
-QUIET_S, IDLE_S = 10.0, 600.0
+QUIET_S, IDLE_S = 2.0, 600.0
 _ANSWER_S = 10.0  # on a busy machine; it only has to read a line
 _DRIVER = Path(__file__).with_name("spare_driver.py")
 
@@ -147,12 +147,12 @@ class Spares:
             if self._spare is None:
                 self._set_timer(None)
 
-    def job_ends(self, make: Callable[[Path], Spare]) -> None:
-        """Note that it has ended. After the last one the next spare is started, if nothing runs for a while."""
+    def job_ends(self, following: Callable[[], None] | None = None) -> None:
+        """Note that it has ended; `following` is called if no job begins within `QUIET_S` seconds."""
         with self._lock:
             self._running -= 1
-            if self._running == 0 and self._spare is None:
-                self._set_timer(QUIET_S, lambda: self.prepare(make))
+            if following is not None and self._running == 0 and self._spare is None:
+                self._set_timer(QUIET_S, following)
 
     def _end(self) -> None:
         with self._lock:

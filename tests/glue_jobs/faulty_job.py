@@ -69,6 +69,9 @@ def main(given: dict[str, Any]) -> None:
     import boto3
     from lake_world import tables_job, tracking_job
 
+    for job in (tracking_job, tables_job):
+        job.fits_driver = lambda _: False  # the faults are those of Spark's workers
+
     if given["fault"] in {"kill-driver", "kill-mock"}:
 
         def before_send(**_: Any) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -162,7 +163,35 @@ def test_4_a_lost_partition_is_noticed(place: Settings) -> None:
 
 
 @pytest.mark.server
-def test_5_a_failed_job_says_why_and_where_its_log_is(place: Settings) -> None:
+def test_5_more_work_than_the_driver_takes_goes_to_spark(place: Settings) -> None:
+    s3, before = aws.client(place, "s3"), etl.run(place).details
+    assert not started_spark(place, before)
+    for script in ("curate_tracking", "curate_tables"):
+        key = f"{CODE_ZONE}/glue_jobs/{script}.py"
+        source = s3.get_object(Bucket=place.bucket, Key=key)["Body"].read()
+        assert source.count(b"spark is None and fits_driver(work)") == 1
+        changed = source.replace(b"spark is None and fits_driver(work)", b"False")
+        s3.put_object(Bucket=place.bucket, Key=key, Body=changed)
+    result = etl.run(place)
+    assert result.status == "done"
+    sums = ("rows_in", "rows_curated", "rows_quarantined", "rows_imputed", "labs")
+    assert [result.details[name] for name in sums] == [before[name] for name in sums]
+    assert "etholake-curate-tracking" in started_spark(place, result.details)
+
+
+def started_spark(settings: Settings, details: dict[str, Any]) -> list[str]:
+    """Return the jobs of a run of the stage whose error log has a line of Spark's JVM."""
+    logs = aws.client(settings, "logs")
+    jobs = []
+    for name, run in details["runs"].items():
+        log = logs.get_log_events(logGroupName="/aws-glue/jobs/error", logStreamName=run["run_id"])
+        if any("log level" in event["message"] for event in log["events"]):
+            jobs.append(name)
+    return jobs
+
+
+@pytest.mark.server
+def test_6_a_failed_job_says_why_and_where_its_log_is(place: Settings) -> None:
     s3 = aws.client(place, "s3")
     key = f"{CODE_ZONE}/glue_jobs/curate_tracking.py"
     s3.put_object(Bucket=place.bucket, Key=key, Body=b"raise SystemExit('the disk is full')")
@@ -173,7 +202,7 @@ def test_5_a_failed_job_says_why_and_where_its_log_is(place: Settings) -> None:
 
 
 @pytest.mark.server
-def test_6_what_is_not_deployed_is_named(place: Settings) -> None:
+def test_7_what_is_not_deployed_is_named(place: Settings) -> None:
     s3, glue = aws.client(place, "s3"), aws.client(place, "glue")
     glue.delete_job(JobName="etholake-curate-tracking")
     with pytest.raises(AwsError, match="Glue job 'etholake-curate-tracking' does not exist: run `make deploy`"):
