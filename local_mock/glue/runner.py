@@ -169,12 +169,18 @@ class JobProcess:
             run["catalog"] = self.spec.catalog
         (self.folder / "run.json").write_text(json.dumps(run, indent=1), encoding="utf-8")
         self._started = time.time()
-        if (
-            self.spec.command == "glueetl"
-            and self._context.spare_driver
-            and self._start_spare(packages, files, notes)
-        ):
+        if self._spares is None:
+            self._start_child(packages, files, notes)
             return
+        self._spares.job_begins()
+        try:
+            if not self._start_spare(self._spares, packages, files, notes):
+                self._start_child(packages, files, notes)
+        except BaseException:
+            self._spares.job_ends()
+            raise
+
+    def _start_child(self, packages: list[str], files: list[Path], notes: str) -> None:
         self._work.mkdir(exist_ok=True)
         _copy(files, self._work)
         self.error_log.write_text(notes, encoding="utf-8")

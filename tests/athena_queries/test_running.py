@@ -16,6 +16,7 @@ from etholake.objects import read_object
 from etholake.settings import Settings
 from etholake.stages.lake import query
 from etholake.stages.lake.result_file import rows_of
+from etholake.stages.state import load_state, save_state
 
 ROOT = Path(__file__).resolve().parents[2] / "athena_queries"
 
@@ -34,6 +35,31 @@ def test_the_ddl_makes_the_tables_that_the_lake_registers(at: Settings):
             return columns, [(c["Name"], c["Type"]) for c in table.get("PartitionKeys", [])]
 
         assert shape(made) == shape(kept), name
+
+
+def test_a_view_is_made_again_only_where_something_has_changed(at: Settings):
+    athena, glue = aws.client(at, "athena"), aws.client(at, "glue")
+
+    def asked() -> int:
+        pages = athena.get_paginator("list_query_executions").paginate(WorkGroup=at.workgroup)
+        return sum(len(page["QueryExecutionIds"]) for page in pages)
+
+    names, before = query.create_views(at), asked()
+    assert len(names) > 20
+    assert query.create_views(at) == names
+    assert asked() == before
+    glue.delete_table(DatabaseName=at.database, Name="v_video_info")
+    query.run_sql(at, "CREATE OR REPLACE VIEW v_events AS SELECT 1 AS one")
+    before = asked()
+    assert query.create_views(at, ["v_video_info", "v_video_events"]) == ["v_video_info", "v_video_events"]
+    assert asked() == before + 1
+    query.create_views(at)
+    assert asked() == before + 2
+    assert "one" not in query.run_sql(at, "SELECT * FROM v_events LIMIT 1").columns
+    state = load_state(at, f"views-{at.database}")
+    save_state(at, f"views-{at.database}", {name: ["other files", stored] for name, (_, stored) in state.items()})
+    query.create_views(at)
+    assert asked() == before + 2 + len(names)
 
 
 # --- parameters and failures -------------------------------------------------------------------------------
