@@ -65,7 +65,9 @@ class _Jvm:
         self._gateway: Any = None
         self._environment: Any = None
         self._variables = dict(os.environ)
-        self._of_spark: dict[str, str] = {}  # variables that its launching scripts have set or changed
+        # Variables that Spark's launching scripts have set or changed, and those that they have removed.
+        self._set: dict[str, str] = {}
+        self._removed: set[str] = set()
         self.wanted = threading.Event()  # a job is there: no more warming
         self._thread = threading.Thread(target=self._prepare, name="spare-jvm", daemon=True)
         self._thread.start()
@@ -92,8 +94,9 @@ class _Jvm:
             gateway = launch_gateway()
             self._environment = _environment(gateway.jvm)
             own = dict(self._environment)
-            self._of_spark = {name: own[name] for name in own if self._variables.get(name) != own[name]}
-            self._environment.putAll(self._of_spark)  # where it cannot be changed, this raises
+            self._set = {name: own[name] for name in own if self._variables.get(name) != own[name]}
+            self._removed = self._variables.keys() - own.keys()
+            self._environment.putAll(self._set)  # where it cannot be changed, this raises
             if not self.wanted.is_set():
                 _warm(gateway.jvm)
         except Exception:  # without a JVM to give, the job launches its own
@@ -109,7 +112,8 @@ class _Jvm:
                 system.setProperty(name, value)
         system.setProperty("spark.app.submitTime", str(int(time.time() * 1000)))
         self._environment.clear()
-        self._environment.putAll({**os.environ, **self._of_spark})
+        variables = {name: value for name, value in os.environ.items() if name not in self._removed}
+        self._environment.putAll({**variables, **self._set})
         given.set()
 
 
