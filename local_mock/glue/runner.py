@@ -2,7 +2,8 @@
 
 No states and no API here (see `models`): `start` prepares and starts, `wait` blocks and returns an `RunOutcome`.
 Everything of a run lies in ``<state_dir>/glue/<run id>/``: `run.json`, `output.log`, `error.log`, `error.json`,
-`bookmark.json`, `conf/`, `spark/`, `code/`; the scratch folder `work/` is removed when the run has ended.
+`bookmark.json`, `conf/`, `spark/`, `code/`; the scratch folder `work/` is removed when the run has ended. A run in
+the spare (`spares`) has its scratch folder, `conf/` and `spark/` there.
 """
 
 from __future__ import annotations
