@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -11,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from etholake import aws, logs
+from etholake.contract import number
 from etholake.errors import UsageError
 from etholake.result import StageResult
 from etholake.settings import Settings
 
 __all__ = [
-    "AddVerb", "confirmation", "data_folder", "exclusive", "named_parameters", "positive", "read_text",
-    "replaced_fields", "report", "requires", "say", "video_number", "video_numbers", "whole", "words",
+    "AddVerb", "confirmation", "data_folder", "exclusive", "named_parameters", "not_negative", "positive",
+    "read_text", "replaced_fields", "report", "requires", "say", "share", "video_number", "video_numbers", "whole",
+    "words",
 ]  # fmt: skip
 
 AddVerb = Callable[..., argparse.ArgumentParser]
@@ -94,11 +95,27 @@ def words(text: str | None) -> tuple[str, ...]:
 
 
 def positive(text: str) -> float:
-    """Return the number of an option that must be above 0 and finite; argparse shows the error."""
-    with contextlib.suppress(ValueError):
-        if 0 < (value := float(text)) < float("inf"):
-            return value
-    raise argparse.ArgumentTypeError(f"expected a number above 0, but got '{text}'")
+    """Return the number of an option that must be above 0; argparse shows the error."""
+    value = number(text)
+    if value is None or value <= 0:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, but got '{text}'")
+    return value
+
+
+def not_negative(text: str) -> float:
+    """Return the number of an option that must not be below 0; argparse shows the error."""
+    value = number(text)
+    if value is None or value < 0:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 on, but got '{text}'")
+    return value
+
+
+def share(text: str) -> float:
+    """Return the number of an option that must be from 0 to 1; argparse shows the error."""
+    value = number(text)
+    if value is None or not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, but got '{text}'")
+    return value
 
 
 def whole(text: str) -> int:

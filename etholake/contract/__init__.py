@@ -8,6 +8,7 @@ from etholake.contract.part_names import guess_part, guess_parts
 from etholake.contract.raw_layout import (
     ANIMAL_ARRAYS,
     MAX_ANIMALS,
+    MAX_FPS,
     MAX_MICE,
     MIN_FPS,
     MOUSE_ATTRIBUTES,
@@ -29,7 +30,7 @@ from etholake.contract.raw_layout import (
     raw_video_key,
     video_and_camera,
 )
-from etholake.contract.rules import KINDS, RULES, Rule, parse_limits
+from etholake.contract.rules import DOUBTS, KINDS, OVERLONG, RULES, SHORT, Rule, parse_limits
 from etholake.contract.tables import TABLES, Column, Table
 from etholake.contract.types import arrow_schema, arrow_type, glue_columns
 from etholake.contract.values import action_name, number, number_of, whole_number, whole_number_of
@@ -63,17 +64,20 @@ __all__ = [
     "CLIP_ZONE",
     "CODE_ZONE",
     "CURATED_ZONE",
+    "DOUBTS",
     "HEADPIECE_PARTS",
     "JUMP_CM",
     "JUMP_SPEED",
     "KINDS",
     "MAX_ANIMALS",
+    "MAX_FPS",
     "MAX_MICE",
     "MIN_FPS",
     "MODEL_ZONE",
     "MOUSE_ATTRIBUTES",
     "MOUSE_COLUMNS",
     "NEEDED_METADATA_COLUMNS",
+    "OVERLONG",
     "PAIR_ACTIONS",
     "QUALITY_POINTER",
     "RAW_ANNOTATION_COLUMNS",
@@ -88,6 +92,7 @@ __all__ = [
     "RULES",
     "SELF",
     "SELF_ACTIONS",
+    "SHORT",
     "SPLITS",
     "STATE_ZONE",
     "SUBMISSION_COLUMNS",

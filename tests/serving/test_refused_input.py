@@ -80,6 +80,12 @@ def test_too_few_frames_a_second_are_refused(inference: ModuleType, loaded: Any)
     with pytest.raises(inference.RequestError, match=r"has 2 frames/s .* at least 5 are needed") as refusal:
         ask(inference, loaded, columns(), frames_per_second=2)
     assert refusal.value.status_code == 400
+    for fps in (1000.1, 2997, 1e12):
+        with pytest.raises(
+            inference.RequestError, match="at most 1000 are taken.*decimal point missing"
+        ) as refusal:
+            ask(inference, loaded, columns(), frames_per_second=fps)
+        assert refusal.value.status_code == 400
     [note] = ask(inference, loaded, columns(), frames_per_second=8)["notes"]
     assert note == "8 frames/s: fewer than in training (10), predictions are less reliable"
 

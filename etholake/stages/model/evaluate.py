@@ -317,7 +317,7 @@ def _warn_of_strays(data: Path, labs: Mapping[int, str]) -> None:
         stray = sorted(
             str(path.relative_to(data))
             for path in data.glob(f"{split}_annotation/*/*.parquet")
-            if labs.get(int(path.stem) if path.stem.isdigit() else -1) != path.parent.name
+            if (video := whole_number(path.stem)) is None or labs.get(video) != path.parent.name
         )
         if stray:
             _log.warning("left out of the score, not in the metadata: %s", ", ".join(stray))
