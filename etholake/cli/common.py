@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from etholake import aws, logs
-from etholake.contract import number
+from etholake.contract import number, plain_name
 from etholake.errors import UsageError
 from etholake.result import StageResult
 from etholake.settings import Settings
@@ -90,8 +90,8 @@ def video_number(current: Settings, text: str) -> int:
 
 
 def words(text: str | None) -> tuple[str, ...]:
-    """Return the parts of a text like ``attack,mount``, without outer blanks; none for None."""
-    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
+    """Return the parts of a text like ``attack,mount``, as `plain_name`; none for None."""
+    return tuple(plain_name(part) for part in (text or "").split(",") if part.strip())
 
 
 def positive(text: str) -> float:

@@ -25,6 +25,7 @@ from etholake.contract.raw_layout import (
     SPLITS,
     SUBMISSION_COLUMNS,
     VIDEO_SUFFIXES,
+    lab_folder,
     raw_boxes_key,
     raw_key,
     raw_video_key,
@@ -33,7 +34,7 @@ from etholake.contract.raw_layout import (
 from etholake.contract.rules import DOUBTS, KINDS, OVERLONG, RULES, SHORT, Rule, parse_limits
 from etholake.contract.tables import TABLES, Column, Table
 from etholake.contract.types import arrow_schema, arrow_type, glue_columns
-from etholake.contract.values import action_name, number, number_of, whole_number, whole_number_of
+from etholake.contract.values import action_name, number, number_of, plain_name, whole_number, whole_number_of
 from etholake.contract.vocabulary import (
     ACTIONS,
     BODY_PARTS,
@@ -109,9 +110,11 @@ __all__ = [
     "glue_columns",
     "guess_part",
     "guess_parts",
+    "lab_folder",
     "number",
     "number_of",
     "parse_limits",
+    "plain_name",
     "raw_boxes_key",
     "raw_key",
     "raw_video_key",

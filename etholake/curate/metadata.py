@@ -31,6 +31,7 @@ from etholake.contract import (
     RAW_METADATA_NUMBERS,
     RAW_METADATA_OPTIONAL_COLUMNS,
     arrow_schema,
+    plain_name,
     raw_key,
     whole_number,
 )
@@ -168,7 +169,7 @@ def curate_metadata(content: bytes, split: str) -> CuratedMetadata:
     videos: dict[tuple[str, int], VideoRecord] = {}
     rejected: list[dict[str, Any]] = []
     for number, row in enumerate(_rows(content)):
-        lab_id, video_id = row["lab_id"].strip(), whole_number(row["video_id"])
+        lab_id, video_id = plain_name(row["lab_id"]), whole_number(row["video_id"])
         problems: list[QuarantineRow]
         if _SURPLUS in row:
             cells = list(row[_SURPLUS])
@@ -303,7 +304,7 @@ def _by_animal(values: Mapping[str, Any]) -> dict[str, list[str | None] | None]:
 
 
 def _text(text: str) -> str | None:
-    text = text.strip()
+    text = plain_name(text)
     return None if text.lower() in _NOTHING else text
 
 
@@ -347,7 +348,7 @@ def _described(values: Mapping[str, Any]) -> set[int]:
 def _body_parts(text: str | None) -> list[str] | None:
     """Return the parts sorted, without repeats; None if the text is no list."""
     parts = parse_list(text)
-    return None if parts is None else sorted({part.strip() for part in parts} - {""})
+    return None if parts is None else sorted({plain_name(part) for part in parts} - {""})
 
 
 def _quantity(name: str, text: str, number: int, unread: list[QuarantineRow]) -> float | int | None:

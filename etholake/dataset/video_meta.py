@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from etholake.contract import MAX_ANIMALS, number_of, whole_number_of
+from etholake.contract import MAX_ANIMALS, number_of, plain_name, whole_number_of
 from etholake.curate.behaviors import parse_items, parse_list
 from etholake.errors import DataError, raise_collected
 
@@ -62,7 +62,7 @@ def _animals(row: Mapping[str, Any]) -> int | None:
 def _lab(row: Mapping[str, Any]) -> str:
     """Return the name of the lab without blanks at its ends. Raises DataError if it is no text or blank."""
     lab = row["lab_id"]
-    name = str(lab).strip() if isinstance(lab, str) or whole_number_of(lab) is not None else ""
+    name = plain_name(str(lab)) if isinstance(lab, str) or whole_number_of(lab) is not None else ""
     if not name or any("\ud800" <= letter <= "\udfff" for letter in name):
         raise DataError(f"lab_id must be the name of a lab, but got {str(lab)[:80]!r}.")
     return name

@@ -82,7 +82,7 @@ def test_too_few_frames_a_second_are_refused(inference: ModuleType, loaded: Any)
     assert refusal.value.status_code == 400
     for fps in (1000.1, 2997, 1e12):
         with pytest.raises(
-            inference.RequestError, match="at most 1000 are taken.*decimal point missing"
+            inference.RequestError, match=r"at most 1000 are taken.*decimal point missing"
         ) as refusal:
             ask(inference, loaded, columns(), frames_per_second=fps)
         assert refusal.value.status_code == 400
