@@ -196,6 +196,8 @@ class PoseTracks:
         curated = curate_tracking(table, scale, max_gap_frames=max_gap_frames)
         tracks = cls.from_curated(curated.table, meta, sources)
         notes = [f"rule {rule}: {RULES[rule].sentence}" for rule in curated.flags if rule in DOUBTS]
+        if meta.min_likelihood and "likelihood" not in table.column_names:
+            notes.append(f"no column likelihood: min_likelihood ({meta.min_likelihood:g}) leaves no point out")
         if curated.counts.rows_quarantined:
             notes.append(_rejected(curated))
         return replace(tracks, notes=(*tracks.notes, *notes))
