@@ -135,7 +135,8 @@ def test_a_request_of_the_lake_says_all_that_training_knew() -> None:
     row: dict[str, Any] = {
         "video_id": 7, "lab_id": "Lab", "frames_per_second": 30.0, "pix_per_cm_approx": 16.0,
         "video_width_pix": 640, "video_height_pix": 480, "arena_width_cm": 30.0, "arena_height_cm": 20.0,
-        "n_mice": 2, "min_likelihood": 0.6, "behaviors_labeled": ["mouse1,mouse2,attack"], "species": "rat", "video_duration_sec": 60.0,
+        "n_mice": 2, "min_likelihood": 0.6, "behaviors_labeled": ["mouse1,mouse2,attack"],
+        "species": "rat", "video_duration_sec": 60.0,
     }  # fmt: skip
     known = VideoMeta.from_row(row)
     assert all(
