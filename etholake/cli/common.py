@@ -16,7 +16,7 @@ from etholake.result import StageResult
 from etholake.settings import Settings
 
 __all__ = [
-    "AddVerb", "confirmation", "data_folder", "exclusive", "named_parameters", "not_negative", "positive",
+    "AddVerb", "confirmation", "data_folder", "exclusive", "named_parameters", "not_negative", "port", "positive",
     "read_text", "replaced_fields", "report", "requires", "say", "share", "video_number", "video_numbers", "whole",
     "words",
 ]  # fmt: skip
@@ -115,6 +115,13 @@ def share(text: str) -> float:
     value = number(text)
     if value is None or not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, but got '{text}'")
+    return value
+
+
+def port(text: str) -> int:
+    """Return the number of a port, 0 for a free one; argparse shows the error."""
+    if (value := whole(text)) > 65535:
+        raise argparse.ArgumentTypeError(f"expected a port from 0 to 65535, but got '{text}'")
     return value
 
 

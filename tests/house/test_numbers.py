@@ -53,6 +53,7 @@ def test_an_option_takes_plain_numbers_only(option: str, capsys: pytest.CaptureF
         (common.positive, {"0.5": 0.5, " 5 ": 5.0, "+5": 5.0, "1e3": 1000.0}, ("0", "-1")),
         (common.not_negative, {"0": 0.0, "24": 24.0}, ("-0.1",)),
         (common.share, {"0": 0.0, "1": 1.0, "0.5": 0.5}, ("1.01", "-0.1", "50")),
+        (common.port, {"0": 0, "65535": 65535}, ("-1", "65536", "99999")),
         (common.whole, {"0": 0, "12": 12}, ("-1", "1.5", "1e3")),
     ],
 )
