@@ -138,11 +138,11 @@ def test_a_request_of_the_lake_says_all_that_training_knew() -> None:
         "n_mice": 2, "min_likelihood": 0.6, "behaviors_labeled": ["mouse1,mouse2,attack"],
         "species": "rat", "video_duration_sec": 60.0,
     }  # fmt: skip
-    known = VideoMeta.from_row(row)
+    taught = VideoMeta.from_row(row)
     assert all(
-        getattr(known, field.name) for field in fields(known)
+        getattr(taught, field.name) for field in fields(taught)
     )  # a field that is new belongs in the row above
     body = request_body(row, pa.table({"video_frame": [0]}))
     sent = json.loads(pq.ParquetFile(io.BytesIO(body)).schema_arrow.metadata[b"etholake"])
-    assert VideoMeta.from_row(sent) == known
-    assert half_sizes(VideoMeta.from_row(sent)) == half_sizes(known) == (15.0, 10.0)
+    assert VideoMeta.from_row(sent) == taught
+    assert half_sizes(VideoMeta.from_row(sent)) == half_sizes(taught) == (15.0, 10.0)
