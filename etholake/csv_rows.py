@@ -15,7 +15,7 @@ from typing import IO
 
 from etholake.errors import DataError
 
-__all__ = ["CsvRows", "open_rows"]
+__all__ = ["CsvRows", "open_rows", "surplus_remedy"]
 
 _OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
@@ -38,9 +38,17 @@ class CsvRows:
             if len(cells) > width:
                 raise DataError(
                     f"{self._path}: line {self._reader.line_num} has {len(cells)} cells, but the header names "
-                    f"{width} columns. Is a quote missing, or a comma too many?"
+                    f"{width} columns. {surplus_remedy(cells[width:])}"
                 )
             yield dict(zip(self.columns, [*cells, *[""] * (width - len(cells))], strict=True))
+
+
+def surplus_remedy(cells: Sequence[str]) -> str:
+    """Return a sentence on the cells of a row that stand beyond the header's columns."""
+    if any(cell.strip() for cell in cells):
+        return "Is a quote missing, or a comma too many?"
+    commas = "a comma" if len(cells) == 1 else f"{len(cells)} commas"
+    return f"The row ends with {commas} too many: remove what follows the last cell, or name the columns."
 
 
 @contextmanager

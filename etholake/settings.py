@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from etholake.contract import parse_limits, whole_number_of
 from etholake.errors import SettingsError, raise_collected, suggestion
 
 __all__ = ["AUTO", "Settings", "load", "replace_port", "resolve", "sources"]
@@ -94,13 +95,17 @@ def _read_file(environ: Mapping[str, str]) -> tuple[dict[str, Any], str]:
 def _cast(name: str, value: Any, source: str) -> Any:
     default = _FIELDS[name].default
     if isinstance(default, bool):
-        if str(value).lower() in {"true", "1", "yes", "false", "0", "no"}:
-            return str(value).lower() in {"true", "1", "yes"}
+        if str(value).strip().lower() in {"true", "1", "yes", "false", "0", "no"}:
+            return str(value).strip().lower() in {"true", "1", "yes"}
         raise SettingsError(f"Setting '{name}' from {source} must be true or false, but got '{value}'.")
-    try:
-        return int(value) if isinstance(default, int) else str(value)
-    except ValueError as err:
-        raise SettingsError(f"Setting '{name}' from {source} must be a whole number, but got '{value}'.") from err
+    if isinstance(default, int):
+        number = whole_number_of(value)
+        if number is None:
+            raise SettingsError(f"Setting '{name}' from {source} must be a whole number, but got '{value}'.")
+        return number
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise SettingsError(f"Setting '{name}' from {source} must be a text, but got {value!r}.")
+    return str(value)
 
 
 def resolve(environ: Mapping[str, str] | None = None, **overrides: Any) -> tuple[Settings, dict[str, str]]:
@@ -158,8 +163,6 @@ def _check(settings: Settings, origin: Mapping[str, str]) -> None:
             f"'{settings.implausible_points}' from {origin['implausible_points']}."
         )
     if settings.quality_limits:
-        from etholake.contract import parse_limits
-
         try:
             parse_limits(settings.quality_limits)
         except SettingsError as err:

@@ -279,13 +279,19 @@ def _small_tables(
 def _metadata_tables(inputs: TablesInputs, labs: list[Lab]) -> dict[str, pa.Table]:
     """Return the rows of `metadata_<split>` by split."""
     tracked = {(r.split, r.lab_id, r.video_id): r for r in inputs.tracking}
-    annotated = {(r.split, r.lab_id, r.video_id) for lab in labs for r in lab.reports}
+    annotated = {(r.split, r.lab_id, r.video_id): r for lab in labs for r in lab.reports}
+    named = {
+        split: {(v.lab_id, v.video_id) for v in metadata.videos} for split, metadata in inputs.metadata.items()
+    }
     made = {}
     for split in SPLITS:
         videos = inputs.metadata[split].videos if split in inputs.metadata else []
-        received = {(str(lab), int(video or 0)): r for (s, lab, video), r in tracked.items() if s == split}
-        labeled = {(str(lab), int(video or 0)) for s, lab, video in annotated if s == split}
-        made[split] = metadata_table(videos, received, labeled)
+        received, labeled = (
+            {(str(lab), int(video or 0)): r for (s, lab, video), r in reports.items() if s == split}
+            for reports in (tracked, annotated)
+        )
+        other: set[tuple[str, int]] = set().union(*(keys for s, keys in named.items() if s != split))
+        made[split] = metadata_table(videos, received, labeled, other)
     return made
 
 

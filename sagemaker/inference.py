@@ -49,6 +49,7 @@ CURATED_COLUMNS = {
     "x_cm": "float", "y_cm": "float", "is_imputed": "boolean",
 }  # fmt: skip
 DEPTH = {"z": "float"}  # of three-dimensional tracks
+LIKELIHOOD = {"likelihood": "float"}  # of raw rows: curated ones hold no point below min_likelihood
 EVENTS = pa.schema(
     [("video_id", pa.int64()), ("agent_id", pa.int64()), ("target_id", pa.int64()), ("action", pa.string()),
      ("start_frame", pa.int64()), ("stop_frame", pa.int64()), ("confidence", pa.float64())]
@@ -118,7 +119,9 @@ def input_fn(body: bytes, content_type: str) -> Request:
     except (EtholakeError, ValueError, TypeError) as err:
         raise RequestError(400, f"The metadata of the request cannot be used: {err}") from err
     curated = "x_cm" in table.column_names
-    wanted = (CURATED_COLUMNS if curated else RAW_TRACKING_COLUMNS) | (DEPTH if "z" in table.column_names else {})
+    optional = DEPTH if curated else DEPTH | LIKELIHOOD
+    wanted = CURATED_COLUMNS if curated else RAW_TRACKING_COLUMNS
+    wanted = wanted | {name: kind for name, kind in optional.items() if name in table.column_names}
     return Request(meta, _columns(table, wanted), curated, clips)
 
 
@@ -206,7 +209,7 @@ def _read_parquet(body: bytes) -> tuple[dict[str, Any], pa.Table]:
         file = pq.ParquetFile(io.BytesIO(body))
         _check_size(file.metadata)
         names = file.schema_arrow.names
-        table = file.read(columns=[name for name in (*CURATED_COLUMNS, *DEPTH) if name in names])
+        table = file.read(columns=[name for name in (*CURATED_COLUMNS, *DEPTH, *LIKELIHOOD) if name in names])
     except (pa.ArrowException, OSError) as err:
         raise RequestError(400, f"The body is not a Parquet file: {err}") from err
     text = (table.schema.metadata or {}).get(METADATA_KEY)

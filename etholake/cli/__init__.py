@@ -17,6 +17,7 @@ from typing import NoReturn
 
 from etholake import __version__, aws, logs, settings
 from etholake.cli import cloud, lake, machine, model, pages, pipeline, serving, videos
+from etholake.cli.common import whole
 from etholake.errors import EtholakeError, UsageError, no_space
 from etholake.settings import Settings
 from etholake.stages import readiness
@@ -140,7 +141,7 @@ def _parser() -> argparse.ArgumentParser:
     """Return the parser of all verbs; its help lists them in groups."""
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--target", choices=settings.TARGETS, help="what answers (default: mock)")
-    common.add_argument("--port", type=int, help="loopback port of the mock (default: 4566)")
+    common.add_argument("--port", type=whole, help="loopback port of the mock (default: 4566)")
     common.add_argument("--json", action="store_true", help="print one JSON object, no progress")
     parser = argparse.ArgumentParser(
         prog="etholake",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -11,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from etholake import aws, logs
+from etholake.contract import number, plain_name
 from etholake.errors import UsageError
 from etholake.result import StageResult
 from etholake.settings import Settings
 
 __all__ = [
-    "AddVerb", "confirmation", "data_folder", "exclusive", "named_parameters", "positive", "read_text",
-    "replaced_fields", "report", "requires", "say", "video_number", "video_numbers", "whole", "words",
+    "AddVerb", "confirmation", "data_folder", "exclusive", "named_parameters", "not_negative", "port", "positive",
+    "read_text", "replaced_fields", "report", "requires", "say", "share", "video_number", "video_numbers", "whole",
+    "words",
 ]  # fmt: skip
 
 AddVerb = Callable[..., argparse.ArgumentParser]
@@ -89,16 +90,39 @@ def video_number(current: Settings, text: str) -> int:
 
 
 def words(text: str | None) -> tuple[str, ...]:
-    """Return the parts of a text like ``attack,mount``, without outer blanks; none for None."""
-    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
+    """Return the parts of a text like ``attack,mount``, as `plain_name`; none for None."""
+    return tuple(plain_name(part) for part in (text or "").split(",") if part.strip())
 
 
 def positive(text: str) -> float:
-    """Return the number of an option that must be above 0 and finite; argparse shows the error."""
-    with contextlib.suppress(ValueError):
-        if 0 < (value := float(text)) < float("inf"):
-            return value
-    raise argparse.ArgumentTypeError(f"expected a number above 0, but got '{text}'")
+    """Return the number of an option that must be above 0; argparse shows the error."""
+    value = number(text)
+    if value is None or value <= 0:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, but got '{text}'")
+    return value
+
+
+def not_negative(text: str) -> float:
+    """Return the number of an option that must not be below 0; argparse shows the error."""
+    value = number(text)
+    if value is None or value < 0:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 on, but got '{text}'")
+    return value
+
+
+def share(text: str) -> float:
+    """Return the number of an option that must be from 0 to 1; argparse shows the error."""
+    value = number(text)
+    if value is None or not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, but got '{text}'")
+    return value
+
+
+def port(text: str) -> int:
+    """Return the number of a port, 0 for a free one; argparse shows the error."""
+    if (value := whole(text)) > 65535:
+        raise argparse.ArgumentTypeError(f"expected a port from 0 to 65535, but got '{text}'")
+    return value
 
 
 def whole(text: str) -> int:

@@ -7,7 +7,18 @@ import json
 import sys
 from pathlib import Path
 
-from etholake.cli.common import AddVerb, data_folder, exclusive, named_parameters, read_text, report, words
+from etholake.cli.common import (
+    AddVerb,
+    data_folder,
+    exclusive,
+    named_parameters,
+    not_negative,
+    positive,
+    read_text,
+    report,
+    share,
+    words,
+)
 from etholake.cli.options import add_videos
 from etholake.errors import DataError, UsageError, raise_collected, suggestion
 from etholake.progress import progress
@@ -23,8 +34,8 @@ def add(verb: AddVerb) -> None:
     sub.add_argument("--out", type=Path, default=Path("data"), help="data folder to write to (default: data)")
     sub.add_argument("--lab", help="name of the lab in the lake (default: the folder's name)")
     sub.add_argument("--name", help="name of this import: imports/NAME in the data folder (default: the folder's)")
-    sub.add_argument("--fps", type=float, help="frames per second of all videos (default: as the files say)")
-    sub.add_argument("--min-likelihood", type=float, metavar="P", help="points below it are taken for missing")
+    sub.add_argument("--fps", type=positive, help="frames per second of all videos (default: as the files say)")
+    sub.add_argument("--min-likelihood", type=share, metavar="P", help="points below it are taken for missing")
     sub.add_argument(
         "--unpaired",
         choices=("error", "drop", "until-end"),
@@ -48,8 +59,8 @@ def add(verb: AddVerb) -> None:
     vacuum = verb("vacuum", _vacuum, "Remove states of tables that nothing references any more.")
     vacuum.add_argument(
         "--older-than",
-        type=float,
-        default=24,
+        type=not_negative,
+        default=24.0,
         metavar="HOURS",
         help="longer than your longest query or job (default: 24)",
     )

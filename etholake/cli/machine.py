@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from etholake import aws, settings
-from etholake.cli.common import AddVerb, exclusive, requires, say
+from etholake.cli.common import AddVerb, exclusive, positive, requires, say, share, whole
+from etholake.contract import whole_number
 from etholake.errors import UsageError
 from etholake.progress import progress
 from etholake.settings import Settings
@@ -25,15 +26,15 @@ def add(verb: AddVerb) -> None:
     sub = verb("simulate", _simulate, "Write a simulated data set in the MABe layout.")
     sub.add_argument("--out", type=Path, required=True, help="folder to write")
     sub.add_argument("--labs", help="how many labs, or their names, a,b (default: 4; with --add-to: all)")
-    sub.add_argument("--videos", type=int, default=6, help="videos per lab (with --add-to: in all)")
-    sub.add_argument("--seconds", type=float, help="length of a video (default: 75)")
-    sub.add_argument("--seed", type=int, default=0, help="seed of everything random (default: 0)")
-    sub.add_argument("--dirt", type=float, default=0.1, help="rate of real-world dirt, 0..1")
+    sub.add_argument("--videos", type=whole, default=6, help="videos per lab (with --add-to: in all)")
+    sub.add_argument("--seconds", type=positive, help="length of a video (default: 75)")
+    sub.add_argument("--seed", type=whole, default=0, help="seed of everything random (default: 0)")
+    sub.add_argument("--dirt", type=share, default=0.1, help="rate of real-world dirt, 0..1")
     sub.add_argument("--add-to", type=Path, help="add tracking to the annotations of this folder instead")
     sub.add_argument(
         "--video", action="store_true", help="render the videos as well, with the truth of every frame"
     )
-    sub.add_argument("--video-size", type=int, metavar="PX", help="longer side of the picture (default: 256)")
+    sub.add_argument("--video-size", type=whole, metavar="PX", help="longer side of the picture (default: 256)")
     sub.add_argument(
         "--camera",
         metavar="KIND",
@@ -86,9 +87,10 @@ def _simulate(_current: Settings, arguments: argparse.Namespace) -> None:
     for option in ("--video-size", "--camera"):
         requires(arguments, option, "--video")
     text = arguments.labs or ("" if arguments.add_to else "4")
-    if arguments.add_to and text.isdigit():
+    count = whole_number(text)
+    if arguments.add_to and count is not None:
         raise UsageError(f"--add-to keeps the labs of its folder: name some of them, a,b, instead of '{text}'.")
-    labs: int | list[str] = int(text) if text.isdigit() else [name for name in text.split(",") if name]
+    labs: int | list[str] = [name for name in text.split(",") if name] if count is None else count
     with progress("simulate", enabled=not arguments.json) as on_progress:
         if arguments.add_to:
             report = simulate.add_tracking(

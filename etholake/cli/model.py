@@ -16,6 +16,7 @@ from etholake.cli.common import (
     requires,
     say,
     video_numbers,
+    whole,
     words,
 )
 from etholake.cli.options import add_holdout, add_videos
@@ -36,8 +37,10 @@ def add(verb: AddVerb) -> None:
         help=f"model configuration: auto (the default: trees and networks, cross-validated), "
         f"{', '.join(config_names())}; or family:preset; with --folds several, a,b",
     )
-    sub.add_argument("--folds", type=int, help="cross-validate by video in so many folds: an ensemble")
-    sub.add_argument("--seeds", type=int, help="with --folds: seeds of every fold and configuration (default: 1)")
+    sub.add_argument("--folds", type=whole, help="cross-validate by video in so many folds: an ensemble")
+    sub.add_argument(
+        "--seeds", type=whole, help="with --folds: seeds of every fold and configuration (default: 1)"
+    )
     sub.add_argument(
         "--space",
         choices=("probability", "logit"),
@@ -117,8 +120,8 @@ def add(verb: AddVerb) -> None:
     sub.add_argument("--config", help="model configuration whose fields are tuned, as for train")
     add_holdout(sub)
     sub.add_argument("--strategy", choices=("Bayesian", "Random", "Grid"), help="instead of that of jobs.json")
-    sub.add_argument("--jobs", type=int, help="training jobs in all")
-    sub.add_argument("--parallel", type=int, help="training jobs at once")
+    sub.add_argument("--jobs", type=whole, help="training jobs in all")
+    sub.add_argument("--parallel", type=whole, help="training jobs at once")
     sub.add_argument(
         "--field", action="append", default=[], metavar="NAME=VALUE", help="replace a field that is not tuned"
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from etholake.cli.common import port
+
 __all__ = ["add_holdout", "add_port", "add_run", "add_serve", "add_videos", "add_yes"]
 
 
@@ -25,12 +27,14 @@ def add_holdout(sub: argparse.ArgumentParser) -> None:
 
 def add_serve(sub: argparse.ArgumentParser, text: str) -> None:
     """Add ``--serve [PORT]``: serve the page instead of writing it; `text` says what a served page has."""
-    sub.add_argument("--serve", type=int, nargs="?", const=0, metavar="PORT", help=f"serve it on loopback, {text}")
+    sub.add_argument(
+        "--serve", type=port, nargs="?", const=0, metavar="PORT", help=f"serve it on loopback, {text}"
+    )
 
 
 def add_port(sub: argparse.ArgumentParser) -> None:
     """Add ``--serve-at``: the port of a page that is always served."""
-    sub.add_argument("--serve-at", type=int, default=0, metavar="PORT", help="port (default: a free one)")
+    sub.add_argument("--serve-at", type=port, default=0, metavar="PORT", help="port (default: a free one)")
 
 
 def add_yes(sub: argparse.ArgumentParser) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from etholake.cli.common import AddVerb, exclusive, report, requires, video_numbers
+from etholake.cli.common import AddVerb, exclusive, report, requires, share, video_numbers, whole
 from etholake.cli.options import add_holdout
 from etholake.settings import Settings
 
@@ -19,11 +19,11 @@ def add(verb: AddVerb) -> None:
     sub.add_argument("--config", help="named configuration (default: the setting `config`)")
     add_holdout(sub)
     sub.add_argument(
-        "--max-quarantined", type=float, metavar="SHARE",
+        "--max-quarantined", type=share, metavar="SHARE",
         help="the quality gate closes if more of a lab's rows were quarantined (default: 0.5)",
     )  # fmt: skip
     sub.add_argument("--tune", action="store_true", help="search hyper-parameters (sagemaker/jobs.json) to train")
-    sub.add_argument("--jobs", type=int, help="with --tune: training jobs in all")
+    sub.add_argument("--jobs", type=whole, help="with --tune: training jobs in all")
     sub.add_argument("--again", action="store_true", help="run although the same has succeeded already")
     what = sub.add_mutually_exclusive_group()
     what.add_argument("--status", action="store_true", help="show the states of the newest execution")

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from etholake import logs
-from etholake.cli.common import AddVerb, data_folder, exclusive, report, requires, say, video_numbers
+from etholake.cli.common import AddVerb, data_folder, exclusive, report, requires, say, video_numbers, whole
 from etholake.cli.options import add_videos
 from etholake.errors import UsageError
 from etholake.evaluation.protocols.unsplit import UNSPLIT, why_not
@@ -36,8 +36,8 @@ def add(verb: AddVerb) -> None:
     )
     what = sub.add_mutually_exclusive_group()
     what.add_argument("--register", action="store_true", help="make the newest trained model a version")
-    what.add_argument("--approve", type=int, metavar="VERSION", help="approve a version")
-    what.add_argument("--rollback", type=int, metavar="VERSION", help="approve it, reject newer ones, serve it")
+    what.add_argument("--approve", type=whole, metavar="VERSION", help="approve a version")
+    what.add_argument("--rollback", type=whole, metavar="VERSION", help="approve it, reject newer ones, serve it")
     sub = verb("predict", _predict, "Predict events by batch transform, into a submission and the lake.")
     what = sub.add_mutually_exclusive_group(required=True)
     what.add_argument("--split", choices=("train", "test"))
@@ -96,8 +96,8 @@ def add(verb: AddVerb) -> None:
         help="calms21: mouse pairs, tasks 1 to 3; mabe22: mouse triplets; the others say why there is none",
     )
     sub.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder with its official files")
-    sub.add_argument("--task", type=int, action="append", metavar="N", help="a task of calms21; several times")
-    sub.add_argument("--rounds", type=int, metavar="N", help="trees a class of calms21 (default: 200)")
+    sub.add_argument("--task", type=whole, action="append", metavar="N", help="a task of calms21; several times")
+    sub.add_argument("--rounds", type=whole, metavar="N", help="trees a class of calms21 (default: 200)")
 
 
 def _benchmark(_: Settings, arguments: argparse.Namespace) -> None:

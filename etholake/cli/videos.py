@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from etholake.cli.common import AddVerb, exclusive, positive, report, requires, say, video_number, video_numbers
+from etholake.cli.common import (
+    AddVerb,
+    exclusive,
+    not_negative,
+    positive,
+    report,
+    requires,
+    say,
+    video_number,
+    video_numbers,
+    whole,
+)
 from etholake.cli.options import add_run, add_videos
 from etholake.errors import DataError, UsageError
 from etholake.progress import progress
@@ -17,21 +29,21 @@ from etholake.settings import Settings
 __all__ = ["add"]
 
 # Options of the recipe: (option, type, choices or metavar, help). What is not given is the recipe's default.
-_RECIPE: tuple[tuple[str, type, Any, str], ...] = (
+_RECIPE: tuple[tuple[str, Callable[[str], Any], Any, str], ...] = (
     ("--boxes", str, "SOURCE", "auto, pose, background, file, onnx:FILE or ultralytics:FILE (default: auto)"),
     ("--subjects", str, ("single", "pairs", "both"), "one animal a window, two in a joint crop (default: single)"),
-    ("--length", int, "FRAMES", "frames of a window (default: 16)"),
-    ("--stride", int, "FRAMES", "frames from one window to the next (default: 16)"),
-    ("--crop-size", int, "PX", "side of a crop (default: 112)"),
-    ("--pad-ratio", float, "SHARE", "border around a box, as a share of its longer side (default: 0.2)"),
+    ("--length", whole, "FRAMES", "frames of a window (default: 16)"),
+    ("--stride", whole, "FRAMES", "frames from one window to the next (default: 16)"),
+    ("--crop-size", whole, "PX", "side of a crop (default: 112)"),
+    ("--pad-ratio", not_negative, "SHARE", "border around a box, as a share of its longer side (default: 0.2)"),
     ("--border", str, ("edge", "black"), "pixels beyond the picture's edge (default: edge)"),
-    ("--keep-last-box", int, "FRAMES", "how long the crop stays when the animal is missed (default: 15)"),
-    ("--smoothing", float, "SHARE", "0: the crop follows the box at once; below 1 (default: 0.6)"),
-    ("--max-missing", float, "SHARE", "share of a window without a box, at most (default: 0.5)"),
-    ("--max-animals", int, "N", "animals that background and detectors look for (default: 2)"),
-    ("--min-confidence", float, "P", "of boxes from a detector or a file (default: 0.25)"),
+    ("--keep-last-box", whole, "FRAMES", "how long the crop stays when the animal is missed (default: 15)"),
+    ("--smoothing", not_negative, "SHARE", "0: the crop follows the box at once; below 1 (default: 0.6)"),
+    ("--max-missing", not_negative, "SHARE", "share of a window without a box, at most (default: 0.5)"),
+    ("--max-animals", whole, "N", "animals that background and detectors look for (default: 2)"),
+    ("--min-confidence", not_negative, "P", "of boxes from a detector or a file (default: 0.25)"),
     ("--encoding", str, ("jpeg", "png", "raw"), "pixels in the shards (default: jpeg)"),
-    ("--quality", int, "Q", "of jpeg, 50 to 100 (default: 92)"),
+    ("--quality", whole, "Q", "of jpeg, 50 to 100 (default: 92)"),
 )
 
 
@@ -59,7 +71,7 @@ def add(verb: AddVerb) -> None:
     sub.add_argument("--out", type=Path, metavar="MP4", help="overlay video to write")
     sub.add_argument("--sheet", type=Path, metavar="PNG", help="sheets of bouts to write: a picture of each")
     add_run(sub, "predictions of this run (default: annotation)")
-    sub.add_argument("--speed", type=int, metavar="N", help="show every N-th frame")
+    sub.add_argument("--speed", type=whole, metavar="N", help="show every N-th frame")
     sub.add_argument("--only-bouts", action="store_true", help="leave out frames without an event")
     sub = verb("metrics", _metrics, "Write distance, speed and time of each behavior, as Parquet and xlsx.")
     sub.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder for the tables")

@@ -8,6 +8,7 @@ from etholake.contract.part_names import guess_part, guess_parts
 from etholake.contract.raw_layout import (
     ANIMAL_ARRAYS,
     MAX_ANIMALS,
+    MAX_FPS,
     MAX_MICE,
     MIN_FPS,
     MOUSE_ATTRIBUTES,
@@ -24,15 +25,16 @@ from etholake.contract.raw_layout import (
     SPLITS,
     SUBMISSION_COLUMNS,
     VIDEO_SUFFIXES,
+    lab_folder,
     raw_boxes_key,
     raw_key,
     raw_video_key,
     video_and_camera,
 )
-from etholake.contract.rules import KINDS, RULES, Rule, parse_limits
+from etholake.contract.rules import DOUBTS, KINDS, OVERLONG, RULES, SHORT, Rule, parse_limits
 from etholake.contract.tables import TABLES, Column, Table
 from etholake.contract.types import arrow_schema, arrow_type, glue_columns
-from etholake.contract.values import action_name, number, number_of, whole_number, whole_number_of
+from etholake.contract.values import action_name, number, number_of, plain_name, whole_number, whole_number_of
 from etholake.contract.vocabulary import (
     ACTIONS,
     BODY_PARTS,
@@ -63,17 +65,20 @@ __all__ = [
     "CLIP_ZONE",
     "CODE_ZONE",
     "CURATED_ZONE",
+    "DOUBTS",
     "HEADPIECE_PARTS",
     "JUMP_CM",
     "JUMP_SPEED",
     "KINDS",
     "MAX_ANIMALS",
+    "MAX_FPS",
     "MAX_MICE",
     "MIN_FPS",
     "MODEL_ZONE",
     "MOUSE_ATTRIBUTES",
     "MOUSE_COLUMNS",
     "NEEDED_METADATA_COLUMNS",
+    "OVERLONG",
     "PAIR_ACTIONS",
     "QUALITY_POINTER",
     "RAW_ANNOTATION_COLUMNS",
@@ -88,6 +93,7 @@ __all__ = [
     "RULES",
     "SELF",
     "SELF_ACTIONS",
+    "SHORT",
     "SPLITS",
     "STATE_ZONE",
     "SUBMISSION_COLUMNS",
@@ -104,9 +110,11 @@ __all__ = [
     "glue_columns",
     "guess_part",
     "guess_parts",
+    "lab_folder",
     "number",
     "number_of",
     "parse_limits",
+    "plain_name",
     "raw_boxes_key",
     "raw_key",
     "raw_video_key",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
+from etholake.contract.values import plain_name
 from etholake.contract.zones import RAW_ZONE
 
 SPLITS = ("train", "test")
@@ -46,9 +48,20 @@ _VIDEO_FILE = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 MIN_FPS = 5.0  # below it frames are further apart than many behaviors last, and speeds mean nothing
+# High-speed cameras film whiskers at 500 to 1,000 frames/s (Clack et al. 2012, doi:10.1371/journal.pcbi.1002591);
+# more is rather a rate whose decimal point is missing: 2997 for 29.97.
+MAX_FPS = 1000.0
 REVIEWED = "reviewed"  # kind of the labels that reviewers merged: a file in place of the annotation
 SUBMISSION_COLUMNS = ("row_id", "video_id", "agent_id", "target_id", "action", "start_frame", "stop_frame")
 SELF = "self"  # how a submission and `behaviors_labeled` write the target of a self action
+
+
+def lab_folder(parent: Path, lab_id: str) -> Path:
+    """Return the folder of a lab in a folder of the layout, which may write its accents in another form."""
+    exact = parent / lab_id
+    if exact.is_dir() or not parent.is_dir():
+        return exact
+    return next((path for path in parent.iterdir() if plain_name(path.name) == plain_name(lab_id)), exact)
 
 
 def raw_video_key(lab_id: str, name: str) -> str:

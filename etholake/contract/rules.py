@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from etholake.contract.values import number as read_number
 from etholake.errors import SettingsError, raise_collected, suggestion
 
 Severity = Literal["repair", "flag", "quarantine", "refuse"]
@@ -72,6 +73,7 @@ RULES: Mapping[str, Rule] = _rules(  # files of any kind
     ("scale-implausible", "flag", "With this px/cm an animal, or the place that it uses, has an impossible size."),
     ("axes-exchanged", "flag", "The points fit the picture only if x and y change places."),
     ("frames-beyond-duration", "flag", "The tracking runs more than 2 % past fps x duration."),
+    ("duration-implausible", "flag", "The tracking ends in the first tenth of fps x duration."),
 ) | _rules(  # metadata rows
     "row", ("metadata",),
     ("metadata-cells", "quarantine", "The row has more cells than the csv has columns."),
@@ -82,8 +84,9 @@ RULES: Mapping[str, Rule] = _rules(  # files of any kind
     ("metadata-column-missing", "flag", "The csv lacks a descriptive column; its values are null."),
 ) | _rules(  # videos, by their metadata and by what was received of them
     "video", ("metadata",),
-    ("metadata-number", "flag", "A number cannot be read; it is null, and quarantine keeps the text."),
+    ("metadata-number", "flag", "A number cannot be read, or be true (below 0, likelihood above 1): it is null."),
     ("fps-missing", "flag", "frames_per_second is missing or not above 0: seconds and velocities are null."),
+    ("fps-implausible", "flag", "Cameras have 5 to 1,000 frames/s: seconds and speeds are wrong by the factor."),
     ("scale-missing", "flag", "pix_per_cm_approx is missing or not above 0: cm and velocities are null."),
     ("frame-size-missing", "flag", "video_width_pix or video_height_pix is missing or not above 0."),
     ("body-parts-malformed", "flag", "body_parts_tracked is not a JSON list of names; it is null."),
@@ -94,6 +97,8 @@ RULES: Mapping[str, Rule] = _rules(  # files of any kind
     ("video-without-tracking", "flag", "The metadata names a video of which no tracking was received."),
     ("video-without-annotation", "flag", "No annotation file of this train video was received."),
     ("mouse-untracked", "flag", "behaviors_labeled names a mouse that the tracking never shows."),
+    ("labels-beyond-tracking", "flag", "An annotated interval ends more than 2 % past the last tracked frame."),
+    ("video-in-both-splits", "flag", "train.csv and test.csv name the video: its labels teach what is tested."),
     ("label-clock", "flag", "A 25 fps video in a 30 fps lab: its labels may count on the 30 fps clock."),
 ) | _rules(  # annotated intervals
     "row", ("annotation",),
@@ -111,6 +116,15 @@ RULES: Mapping[str, Rule] = _rules(  # files of any kind
     ("raw-zone-empty", "refuse", "The raw zone holds no metadata and no tracking: nothing to curate."),
     ("rows-out-of-balance", "refuse", "Rows in do not equal rows curated plus rows quarantined."),
 )  # fmt: skip
+
+OVERLONG = 1.02  # frames may run this much past fps x duration, which is rounded in the metadata
+SHORT = 0.1  # a tracking that ends before this share of fps x duration: one of them has another unit
+
+# Flags after which figures of a whole video may be wrong, though no row is left out: etl and answers name them.
+DOUBTS = frozenset({
+    "axes-exchanged", "duration-implausible", "fps-implausible", "labels-beyond-tracking", "metadata-number",
+    "point-at-origin", "point-outside-frame", "scale-implausible", "video-in-both-splits",
+})  # fmt: skip
 
 
 def parse_limits(text: str) -> dict[str, float]:
@@ -133,15 +147,9 @@ def parse_limits(text: str) -> dict[str, float]:
         elif rule in limits:
             problems.append(f"'{rule}' is named twice")
         else:
-            limits[rule] = _share(number)
-            if not 0 <= limits[rule] <= 1:  # NaN is neither
+            share = read_number(number)
+            limits[rule] = -1.0 if share is None else share
+            if not 0 <= limits[rule] <= 1:
                 problems.append(f"expected {rule}=<share from 0 to 1>, but got '{item}'")
     raise_collected(SettingsError, "Limits of the data quality (quality_limits)", problems)
     return limits
-
-
-def _share(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return -1.0

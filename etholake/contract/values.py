@@ -11,7 +11,7 @@ import math
 import re
 import unicodedata
 
-__all__ = ["action_name", "number", "number_of", "whole_number", "whole_number_of"]
+__all__ = ["action_name", "number", "number_of", "plain_name", "whole_number", "whole_number_of"]
 
 MAX_WHOLE = 2**63 - 1  # the contract's bigint
 _LARGEST = 1e300  # a larger number is no measure
@@ -59,6 +59,14 @@ def number_of(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or abs(value) > _LARGEST:
         return None
     return float(value) if math.isfinite(value) else None
+
+
+def plain_name(text: str) -> str:
+    """Return the name of a lab, a body part or a video without blanks around, its accents in one form (NFC).
+
+    macOS takes letters and accents of file names apart: what looks the same is the same.
+    """
+    return unicodedata.normalize("NFC", text.strip())
 
 
 def action_name(text: str) -> str:

@@ -13,15 +13,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from etholake.contract import MAX_ANIMALS, RAW_ANNOTATION_COLUMNS, action_name, arrow_schema
+from etholake.contract import MAX_ANIMALS, OVERLONG, RAW_ANNOTATION_COLUMNS, action_name, arrow_schema
 from etholake.curate.columns import check_columns, names, source_row, whole_numbers
 from etholake.curate.file_reports import FileReport, source_name
 from etholake.curate.metadata import VideoRecord
 from etholake.curate.quarantine import BadFileError, QuarantineRow, quarantine_rows
 
-__all__ = ["LABEL_CLOCK", "OVERLONG", "CuratedAnnotations", "curate_annotations"]
+__all__ = ["LABEL_CLOCK", "CuratedAnnotations", "curate_annotations"]
 
-OVERLONG = 1.02  # an interval may end this much past fps x duration, which is rounded in the metadata
 _ISSUES = ("interval-zero", "interval-overlong", "interval-unlabeled", "interval-duplicate", "label-clock")
 _MAX_FRAME = 2**31 - 1
 LABEL_CLOCK = 30.0  # frames/s of the clock that the labels of a `label-clock` video may count on

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from etholake.contract import plain_name
 from etholake.curate.quarantine import BadFileError
 
 __all__ = ["INVALID", "check_columns", "names", "numbers", "optional_numbers", "source_row", "whole_numbers"]
@@ -83,7 +84,7 @@ def _holds_numbers(type_: pa.DataType) -> bool:
 
 
 def names(table: pa.Table, name: str) -> tuple[Ints, list[str]]:
-    """Return a text column as codes into its distinct values, stripped and sorted; -1 where missing or blank."""
+    """Return a text column as codes into its distinct `plain_name`s, sorted; -1 where missing or blank."""
     column = table[name]
     type_ = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     if pa.types.is_null(type_):
@@ -95,7 +96,7 @@ def names(table: pa.Table, name: str) -> tuple[Ints, list[str]]:
     merged = column.unify_dictionaries().combine_chunks()
     encoded = merged.chunk(0) if isinstance(merged, pa.ChunkedArray) else merged
     try:
-        values = ["" if value is None else value.strip() for value in encoded.dictionary.to_pylist()]
+        values = ["" if value is None else plain_name(value) for value in encoded.dictionary.to_pylist()]
     except UnicodeDecodeError as err:
         raise BadFileError(
             "file-unreadable", f"Column '{name}' holds bytes that are no text: {err}.", len(column)

@@ -12,7 +12,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
@@ -22,16 +22,21 @@ import pyarrow as pa
 from etholake.contract import (
     ANIMAL_ARRAYS,
     MAX_ANIMALS,
+    MAX_FPS,
+    MIN_FPS,
     MOUSE_ATTRIBUTES,
     MOUSE_COLUMNS,
+    OVERLONG,
     RAW_METADATA_COLUMNS,
     RAW_METADATA_NUMBERS,
     RAW_METADATA_OPTIONAL_COLUMNS,
     arrow_schema,
+    plain_name,
     raw_key,
     whole_number,
 )
 from etholake.contract import number as read_number
+from etholake.csv_rows import surplus_remedy
 from etholake.curate.behaviors import Labeled, Spans, Triplet, parse_labeled, parse_list, parse_spans
 from etholake.curate.file_reports import FileReport, source_name
 from etholake.curate.quarantine import BadFileError, QuarantineRow, payload_json
@@ -164,10 +169,11 @@ def curate_metadata(content: bytes, split: str) -> CuratedMetadata:
     videos: dict[tuple[str, int], VideoRecord] = {}
     rejected: list[dict[str, Any]] = []
     for number, row in enumerate(_rows(content)):
-        lab_id, video_id = row["lab_id"].strip(), whole_number(row["video_id"])
+        lab_id, video_id = plain_name(row["lab_id"]), whole_number(row["video_id"])
         problems: list[QuarantineRow]
         if _SURPLUS in row:
-            detail = f"The row has {len(row[_SURPLUS])} more cells than the csv has columns: is a quote missing?"
+            cells = list(row[_SURPLUS])
+            detail = f"The row has {len(cells)} more cells than the csv has columns. {surplus_remedy(cells)}"
             problems = [QuarantineRow("metadata-cells", detail, 1, number, payload_json(row))]
         elif not lab_id or video_id is None:
             detail = f"Expected a lab_id and a whole video_id, but got '{row['lab_id']}' and '{row['video_id']}'."
@@ -190,7 +196,8 @@ def curate_metadata(content: bytes, split: str) -> CuratedMetadata:
 def metadata_table(
     videos: Sequence[VideoRecord],
     tracked: Mapping[tuple[str, int], FileReport],
-    annotated: Iterable[tuple[str, int]],
+    annotated: Mapping[tuple[str, int], FileReport],
+    other_split: Collection[tuple[str, int]] = (),
 ) -> pa.Table:
     """Return the rows of `metadata_<split>`.
 
@@ -199,13 +206,16 @@ def metadata_table(
     tracked
         Report of the tracking file by (lab, video), for every file that was received.
     annotated
-        (lab, video) of every annotation file that was received.
+        Report of the annotation file by (lab, video), for every file that was received.
+    other_split
+        (lab, video) of the other metadata csv.
     """
-    annotated = set(annotated)
     rows = []
     for video in videos:
         key = (video.lab_id, video.video_id)
-        flags = set(video.flags) | _received_flags(video, tracked.get(key), key in annotated)
+        flags = set(video.flags) | _received_flags(video, tracked.get(key), annotated.get(key))
+        if key in other_split:
+            flags.add("video-in-both-splits")
         received = {"has_tracking": key in tracked, "has_annotation": key in annotated, "flags": sorted(flags)}
         rows.append({"lab_id": key[0], "video_id": key[1], **video.values, **received})
     return pa.Table.from_pylist(rows, schema=arrow_schema("metadata_train"))
@@ -225,13 +235,16 @@ def labeled_table(videos: Sequence[VideoRecord]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=arrow_schema("labeled_behaviors"))
 
 
-def _received_flags(video: VideoRecord, tracking: FileReport | None, annotated: bool) -> set[str]:
+def _received_flags(video: VideoRecord, tracking: FileReport | None, annotation: FileReport | None) -> set[str]:
     flags = set()
+    tracked, labelled = (report.last_frame if report else None for report in (tracking, annotation))
+    if tracked is not None and labelled is not None and labelled > (tracked + 1) * OVERLONG:
+        flags.add("labels-beyond-tracking")
     if tracking is None:
         flags.add("video-without-tracking")
     elif {mouse for agent, target, _ in video.labeled for mouse in (agent, target)} - set(tracking.mice):
         flags.add("mouse-untracked")
-    if video.split == "train" and not annotated:
+    if video.split == "train" and annotation is None:
         flags.add("video-without-annotation")
     return flags
 
@@ -291,7 +304,7 @@ def _by_animal(values: Mapping[str, Any]) -> dict[str, list[str | None] | None]:
 
 
 def _text(text: str) -> str | None:
-    text = text.strip()
+    text = plain_name(text)
     return None if text.lower() in _NOTHING else text
 
 
@@ -335,23 +348,27 @@ def _described(values: Mapping[str, Any]) -> set[int]:
 def _body_parts(text: str | None) -> list[str] | None:
     """Return the parts sorted, without repeats; None if the text is no list."""
     parts = parse_list(text)
-    return None if parts is None else sorted({part.strip() for part in parts} - {""})
+    return None if parts is None else sorted({plain_name(part) for part in parts} - {""})
 
 
 def _quantity(name: str, text: str, number: int, unread: list[QuarantineRow]) -> float | int | None:
-    """Return a number above 0, else None; text that is no number is appended to `unread`."""
+    """Return a number above 0, else None; text that is no number that can be is appended to `unread`."""
     if _text(text) is None:
         return None
     value = read_number(text)
-    if value is not None and name in _INTS and value > _MAX_INT:
-        value = None
-    if value is None:
+    if value is None or not _can_be(name, value):
         unread.append(_cell("metadata-number", name, text, number))
-    if value is None or value <= 0:
         return None
-    if name in _INTS:
-        return round(value)
-    return value
+    if not value:
+        return None
+    return round(value) if name in _INTS else value
+
+
+def _can_be(name: str, value: float) -> bool:
+    """Return whether a measure can have a value; 0 stands for unknown in many files."""
+    if name in _INTS and value:
+        return 1 <= round(value) <= _MAX_INT
+    return 0 <= value <= (1 if name == "min_likelihood" else math.inf)
 
 
 def _cell(rule: str, column: str, text: str, number: int) -> QuarantineRow:
@@ -361,8 +378,11 @@ def _cell(rule: str, column: str, text: str, number: int) -> QuarantineRow:
 
 def _scale_flags(values: Mapping[str, Any]) -> set[str]:
     flags = set()
-    if not values["frames_per_second"]:
+    fps = values["frames_per_second"]
+    if not fps:
         flags.add("fps-missing")
+    elif not MIN_FPS <= fps <= MAX_FPS:
+        flags.add("fps-implausible")
     if not values["pix_per_cm_approx"]:
         flags.add("scale-missing")
     if not (values["video_width_pix"] and values["video_height_pix"]):

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from etholake.contract import RAW_ZONE, REVIEWED, SPLITS, raw_key
+from etholake.contract import RAW_ZONE, REVIEWED, SPLITS, plain_name, raw_key
 from etholake.curate.metadata import CuratedMetadata, VideoRecord, curate_metadata
 from etholake.objects import list_objects
 
@@ -99,4 +99,6 @@ def _parse(key: str, size: int, etag: str) -> RawObject | None:
     canonical = canonical and int(stem) < 2**63  # the contract's video_id is a 64-bit int
     reviewed, video_id = kind == REVIEWED, int(stem) if canonical else None
     kind = "annotation" if reviewed else kind
-    return RawObject(key, size, etag, split, kind, parts[1].removeprefix("lab_id="), video_id, reviewed)
+    return RawObject(
+        key, size, etag, split, kind, plain_name(parts[1].removeprefix("lab_id=")), video_id, reviewed
+    )

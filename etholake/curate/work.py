@@ -16,14 +16,16 @@ import pyarrow.parquet as pq
 
 from etholake import storage
 from etholake.contract import (
+    OVERLONG,
     RAW_ANNOTATION_COLUMNS,
     RAW_TRACKING_COLUMNS,
     RAW_TRACKING_OPTIONAL_COLUMNS,
+    SHORT,
     TABLES,
     arrow_schema,
 )
 from etholake.curate import parquet
-from etholake.curate.annotations import OVERLONG, CuratedAnnotations, curate_annotations
+from etholake.curate.annotations import CuratedAnnotations, curate_annotations
 from etholake.curate.file_reports import FileReport, source_name
 from etholake.curate.metadata import VideoRecord
 from etholake.curate.quarantine import BadFileError
@@ -225,6 +227,8 @@ def _tracking_report(raw: RawObject, video: VideoRecord, curation: Curation, fla
         flags.add("bodypart-not-in-metadata")
     if video.n_frames and curation.last_frame is not None and curation.last_frame >= video.n_frames * OVERLONG:
         flags.add("frames-beyond-duration")
+    if video.n_frames and curation.last_frame is not None and curation.last_frame + 1 < video.n_frames * SHORT:
+        flags.add("duration-implausible")
     source, counts = source_name(raw.key), curation.counts
     return FileReport(
         source, raw.kind, raw.split, raw.lab_id, raw.video_id,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from etholake.contract import MIN_FPS, RULES, UNIFIED_PART_SOURCES, UNIFIED_PARTS
+from etholake.contract import DOUBTS, MAX_FPS, MIN_FPS, RULES, UNIFIED_PART_SOURCES, UNIFIED_PARTS
 from etholake.dataset.measured_points import MeasuredPoints
 from etholake.dataset.part_sources import PartSources, choose_own_parts, with_guesses
 from etholake.dataset.resampling import MODEL_FPS, at_model_rate
@@ -31,11 +31,24 @@ __all__ = ["PoseTracks", "read_mapped"]
 
 NOMINAL_BODY_CM = 8.0  # nose to tail base of a mouse; the scale of a video that has no px/cm
 TRAINED_FPS = 10.0  # training lowers the rate to a third at most (`config.Augmentation.lower_rate`)
-# Rules that no row is left out for, but that make a prediction worth little: an answer names them.
-DOUBTS = frozenset({"axes-exchanged", "point-at-origin", "point-outside-frame", "scale-implausible"})
 
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
+
+
+def _check_rate(meta: VideoMeta) -> None:
+    """Raise DataError for a frame rate at which a model can say nothing."""
+    if meta.fps < MIN_FPS:
+        raise DataError(
+            f"Video {meta.video_id} has {meta.fps:g} frames/s (frames_per_second), too few for features of "
+            f"motion at {MODEL_FPS:g} frames/s: at least {MIN_FPS:g} are needed. "
+            "Correct frames_per_second if it is wrong, else record faster."
+        )
+    if meta.fps > MAX_FPS:
+        raise DataError(
+            f"Video {meta.video_id} has {meta.fps:g} frames/s (frames_per_second), which no camera of behaviour "
+            f"has: at most {MAX_FPS:g} are taken. Correct frames_per_second; is a decimal point missing?"
+        )
 
 
 @dataclass(frozen=True)
@@ -116,15 +129,11 @@ class PoseTracks:
 
         A column `z` (px) with a value makes the tracks three-dimensional.
 
-        Raises DataError if there are no measured points, none of the parts is known, fps is below `MIN_FPS`, the
-        frames span more than `measured_points.MAX_HOURS`, or no body length can be measured where it is needed.
+        Raises DataError if there are no measured points, none of the parts is known, fps is outside `MIN_FPS` to
+        `MAX_FPS`, the frames span more than `measured_points.MAX_HOURS`, or no body length can be measured where
+        it is needed.
         """
-        if meta.fps < MIN_FPS:
-            raise DataError(
-                f"Video {meta.video_id} has {meta.fps:g} frames/s (frames_per_second), too few for features of "
-                f"motion at {MODEL_FPS:g} frames/s: at least {MIN_FPS:g} are needed. "
-                "Correct frames_per_second if it is wrong, else record faster."
-            )
+        _check_rate(meta)
         points = MeasuredPoints.from_curated(table, meta)
         sources, part_notes = with_guesses(points.names, sources)
         unified_sources = [sources[part] for part in UNIFIED_PARTS]
@@ -159,10 +168,9 @@ class PoseTracks:
     def untracked(cls, meta: VideoMeta, mouse_ids: Sequence[int], n_frames: int) -> PoseTracks:
         """Return the tracks of a video of which no point is known, for models of pixels; they take no memory.
 
-        Raises DataError if fps is below `MIN_FPS`.
+        Raises DataError if fps is outside `MIN_FPS` to `MAX_FPS`.
         """
-        if meta.fps < MIN_FPS:
-            raise DataError(f"Video {meta.video_id} has {meta.fps:g} frames/s; at least {MIN_FPS:g} are needed.")
+        _check_rate(meta)
         times = max(1, int(np.floor((n_frames - 1) * MODEL_FPS / meta.fps + 1e-6)) + 1)
         shape = (times, len(mouse_ids), len(UNIFIED_PARTS))
         xy = np.broadcast_to(np.float32(np.nan), (*shape, 2))
@@ -188,6 +196,8 @@ class PoseTracks:
         curated = curate_tracking(table, scale, max_gap_frames=max_gap_frames)
         tracks = cls.from_curated(curated.table, meta, sources)
         notes = [f"rule {rule}: {RULES[rule].sentence}" for rule in curated.flags if rule in DOUBTS]
+        if meta.min_likelihood and "likelihood" not in table.column_names:
+            notes.append(f"no column likelihood: min_likelihood ({meta.min_likelihood:g}) leaves no point out")
         if curated.counts.rows_quarantined:
             notes.append(_rejected(curated))
         return replace(tracks, notes=(*tracks.notes, *notes))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from etholake.contract import MAX_ANIMALS, number_of, whole_number_of
+from etholake.contract import MAX_ANIMALS, number_of, plain_name, whole_number_of
 from etholake.curate.behaviors import parse_items, parse_list
 from etholake.errors import DataError, raise_collected
 
@@ -41,6 +41,14 @@ def _size(row: Mapping[str, Any], name: str) -> float | None:
     return size or None
 
 
+def _likelihood(row: Mapping[str, Any], name: str) -> float | None:
+    """Return a likelihood of a row; None if it is missing. Raises DataError for one outside 0 to 1."""
+    likelihood = _number(row, name)
+    if likelihood is not None and not 0 <= likelihood <= 1:
+        raise DataError(f"{name} must be from 0 to 1 or left out, but got {likelihood:g}.")
+    return likelihood
+
+
 def _animals(row: Mapping[str, Any]) -> int | None:
     """Return the number of animals of a row; None if it is missing. Raises DataError for an impossible one."""
     if _number(row, "n_mice") is None:
@@ -54,7 +62,7 @@ def _animals(row: Mapping[str, Any]) -> int | None:
 def _lab(row: Mapping[str, Any]) -> str:
     """Return the name of the lab without blanks at its ends. Raises DataError if it is no text or blank."""
     lab = row["lab_id"]
-    name = str(lab).strip() if isinstance(lab, str) or whole_number_of(lab) is not None else ""
+    name = plain_name(str(lab)) if isinstance(lab, str) or whole_number_of(lab) is not None else ""
     if not name or any("\ud800" <= letter <= "\udfff" for letter in name):
         raise DataError(f"lab_id must be the name of a lab, but got {str(lab)[:80]!r}.")
     return name
@@ -106,8 +114,8 @@ class VideoMeta:
         """Read a row of `metadata_train` or `metadata_test` (or the same fields in a request's JSON).
 
         Raises DataError if lab, video or frames_per_second is missing, frames_per_second is not above zero, a
-        field is not a number or a measure below zero, or an item of `behaviors_labeled` is no triplet (stray
-        quotes are repaired).
+        field is not a number or a measure below zero, a likelihood is above one, or an item of
+        `behaviors_labeled` is no triplet (stray quotes are repaired).
         """
         missing = [name for name in ("video_id", "lab_id", "frames_per_second") if row.get(name) in (None, "")]
         if missing:
@@ -127,6 +135,6 @@ class VideoMeta:
             arena_height_cm=_size(row, "arena_height_cm"),
             labeled_behaviors=_labeled_triplets(row.get("behaviors_labeled")),
             n_mice=_animals(row),
-            min_likelihood=_number(row, "min_likelihood"),
+            min_likelihood=_likelihood(row, "min_likelihood"),
             species=str(row.get("species") or "").strip(),
         )

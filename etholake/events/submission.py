@@ -22,7 +22,7 @@ from etholake.events.types import Event
 
 __all__ = ["read_as_official", "read_csv", "write_csv"]
 
-_MOUSE = re.compile(r"mouse([1-9]\d*)")
+_MOUSE = re.compile(r"mouse([1-9][0-9]*)")
 _SHOWN = 10  # problems listed in full
 # A column with one 7.0 has floats only, of which the official scorer can make no range of frames.
 _FRAME = re.compile(r"[+-]?[0-9]+")
@@ -181,6 +181,6 @@ def _mouse(row: Row, name: str) -> int:
     match = _MOUSE.fullmatch(text)
     if match is None:
         also = f" (or '{SELF}')" if name == "target_id" else ""
-        remedy = f"write 'mouse{text}'" if text.isdigit() else f"write mouse1, mouse2, …{also}"
+        remedy = f"write 'mouse{text}'" if whole_number(text) is not None else f"write mouse1, mouse2, …{also}"
         raise ValueError(f"{name} is '{text}', which matches nothing in behaviors_labeled; {remedy}")
     return int(match[1])

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
-from etholake.contract import action_name
+from etholake.contract import MAX_FPS, action_name
 from etholake.errors import DataError, raise_collected, suggestion
 
 __all__ = [
@@ -151,6 +151,11 @@ class _Reader:
         value = self.get(name, None, "a number above 0", lambda v: _is_number(v) and 0 < v < 1e9)
         return None if value is None else float(value)
 
+    def frame_rate(self) -> float | None:
+        wanted = f"a number above 0 and at most {MAX_FPS:g}"
+        value = self.get("fps", None, wanted, lambda v: _is_number(v) and 0 < v <= MAX_FPS)
+        return None if value is None else float(value)
+
     def number(self, name: str) -> float | None:
         value = self.get(name, None, "a number", lambda v: _is_number(v) and abs(v) < 1e9)
         return None if value is None else float(value)
@@ -191,7 +196,7 @@ def parse_mapping(text: str, where: str) -> ImportMapping:
         source=top.text("source"),
         lab=top.text("lab"),
         species=top.text("species").strip(),
-        fps=top.above_zero("fps"),
+        fps=top.frame_rate(),
         min_likelihood=float(
             top.get("min_likelihood", 0.0, "a number from 0 to 1", lambda v: _is_number(v) and 0 <= v <= 1)
         ),
@@ -274,7 +279,7 @@ def _videos(table: Any, problems: list[str]) -> dict[str, VideoRule]:
             reader.texts("labels"),
             reader.text("video"),
             reader.choice("split", "train"),
-            reader.above_zero("fps"),
+            reader.frame_rate(),
             reader.above_zero("pix_per_cm"),
         )
     return videos

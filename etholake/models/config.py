@@ -6,11 +6,14 @@ of the network, for anything else whatever it needs.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self, TypeVar
+from types import NoneType, UnionType
+from typing import Any, ClassVar, Literal, Self, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from etholake.contract import number_of
 from etholake.dataset.values import Task
 from etholake.errors import UsageError, raise_collected, suggestion
 
@@ -24,16 +27,51 @@ SECOND_BEST = {"loss": "lowest_loss", "accuracy": "highest_accuracy"}  # {figure
 def overridden(config: C, overrides: Mapping[str, Any] | None, owner: str) -> C:
     """Return a configuration with fields replaced; a mapping replaces fields of a nested configuration.
 
-    `owner` names the configuration in messages. Raises UsageError for an unknown field and names the nearest one.
+    `owner` names the configuration in messages. Raises UsageError for an unknown field, and names the nearest one,
+    and for a value that is none of the field's type: a number must be finite.
     """
     values = dict(overrides or {})
     fields = {f.name for f in dataclasses.fields(config)}  # type: ignore[arg-type]  # a dataclass, as all are
+    hints: dict[str, Any] = {}
+    with contextlib.suppress(NameError):  # a plug-in may import the names of its types for type checkers only
+        hints = get_type_hints(type(config)) if values else {}
+    problems = []
     for key, value in values.items():
         if key not in fields:
             raise UsageError(f"{owner} has no field '{key}'. {suggestion(key, fields)}")
         if isinstance(value, Mapping) and dataclasses.is_dataclass(getattr(config, key)):
             values[key] = overridden(getattr(config, key), value, f"'{key}' of {owner[:1].lower()}{owner[1:]}")
+        elif not _fits(value, hints.get(key, Any)):
+            problems.append(f"{key} must be {_described(hints[key])}, but is {value!r}")
+    raise_collected(UsageError, f"{owner} has other types of values", problems)
     return dataclasses.replace(config, **values)  # type: ignore[type-var]
+
+
+def _fits(value: object, hint: Any) -> bool:
+    """Return whether a value of JSON is one of a field's type; True for types that JSON does not have."""
+    kind, inner = get_origin(hint), get_args(hint)
+    if kind in (Union, UnionType):
+        return any(_fits(value, one) for one in inner)
+    if kind is Literal:
+        return value in inner
+    if kind is tuple and isinstance(value, list | tuple):
+        types = inner[:1] * len(value) if inner[1:] == (...,) else inner
+        return len(types) == len(value) and all(map(_fits, value, types))
+    if hint is float:
+        return not isinstance(value, str) and number_of(value) is not None
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, kind or hint) if isinstance(kind or hint, type) else True
+
+
+def _described(hint: Any) -> str:
+    kind, inner = get_origin(hint), get_args(hint)
+    if kind in (Union, UnionType):
+        return " or ".join(map(_described, inner))
+    if kind is Literal:
+        return f"one of {', '.join(map(str, inner))}"
+    names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", NoneType: "null"}
+    return names.get(hint, "a list" if kind is tuple else str(getattr(hint, "__name__", hint)))
 
 
 def check_same_network(base: NetworkConfig, config: NetworkConfig) -> None:
@@ -79,6 +117,23 @@ class Augmentation:
     shift: int = 0  # frames by which the tracks are moved against the labels, at most
     brightness: float = 0.0  # of clips: a whole window lighter or darker by up to this share of the full range
     contrast: float = 0.0  # of clips: distances from the window's mean change by up to this fraction
+
+    def __post_init__(self) -> None:
+        """Raise UsageError that names every value out of range."""
+        fractions = ("lower_rate", "reflect", "drop_part", "drop_group", "drop_frames", "swap_animals")
+        problems = [
+            f"augmentation.{f.name} must be 0 or more, but is {getattr(self, f.name)}"
+            for f in dataclasses.fields(self)
+            if getattr(self, f.name) < 0
+        ]
+        problems += [
+            f"augmentation.{name} must be at most 1, but is {getattr(self, name)}"
+            for name in fractions
+            if getattr(self, name) > 1
+        ]
+        if self.max_stretch < 1:
+            problems.append(f"augmentation.max_stretch must be at least 1, but is {self.max_stretch}")
+        raise_collected(UsageError, "Windows cannot be augmented so", problems)
 
     @classmethod
     def none(cls) -> Augmentation:
@@ -138,6 +193,7 @@ class NetworkConfig:
     threads: int = 0  # CPU threads; 0 leaves torch's choice
 
     def __post_init__(self) -> None:
+        self._check_ranges()
         if self.batch % self.accumulate:
             raise UsageError(f"batch ({self.batch}) must be a multiple of accumulate ({self.accumulate}).")
         if self.amp not in ("auto", "off", "bfloat16", "float16"):
@@ -167,6 +223,31 @@ class NetworkConfig:
                 )
                 if refused
             ]
+        raise_collected(UsageError, f"The configuration '{self.name}' cannot be trained", problems)
+
+    def _check_ranges(self) -> None:
+        """Raise UsageError that names every number which no training can have."""
+        at_least = {
+            1: ("window", "step", "batch", "accumulate", "batches_per_epoch", "epochs", "checkpoint_steps"),
+            0: (
+                "focal_gamma", "negative_gamma", "soft_f1", "warmup_epochs", "trunk_lr", "weight_decay",
+                "patience", "threads",
+            ),
+        }  # fmt: skip
+        problems = [
+            f"{name} must be at least {least}, but is {value}"
+            for least, names in at_least.items()
+            for name in names
+            if (value := getattr(self, name)) is not None and value < least
+        ]
+        above = [name for name in ("lr", "clip", "positive_weight_cap") if getattr(self, name) <= 0]
+        problems += [f"{name} must be above 0, but is {getattr(self, name)}" for name in above]
+        fractions = ("positive_fraction", "hidden_lab_fraction", "label_smoothing", "ema")
+        problems += [
+            f"{name} must be from 0 to 1, but is {getattr(self, name)}"
+            for name in fractions
+            if not 0 <= getattr(self, name) <= 1
+        ]
         raise_collected(UsageError, f"The configuration '{self.name}' cannot be trained", problems)
 
     def sizes(self) -> dict[str, Any]:

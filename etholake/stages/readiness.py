@@ -19,7 +19,7 @@ ANSWERED = frozenset({"deploy", "destroy"})
 DEPLOYED = frozenset({
     "ingest", "etl", "compact", "vacuum", "query", "features", "train", "tune", "explain", "serve", "registry",
     "predict", "evaluate", "drift", "dashboards", "video", "figure", "review", "agreement", "curves",
-    "pipeline", "cost", "clips", "overlay", "metrics",
+    "pipeline", "cost", "clips", "overlay", "metrics", "export", "pretrain", "compare",
 })  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from etholake.contract import SPLITS, whole_number
+from etholake.contract import SPLITS, plain_name, whole_number
 from etholake.csv_rows import open_rows
 from etholake.errors import DataError, UsageError, raise_collected, suggestion
 from etholake.settings import Settings
@@ -72,10 +72,10 @@ def find_videos(texts: Sequence[str], videos: Sequence[NamedVideo], where: str) 
     for video in videos:
         for name in {video.name, f"{video.lab_id}/{video.name}", f"{video.lab_id}/{video.video_id}"}:
             if video.name or name == f"{video.lab_id}/{video.video_id}":
-                by_name.setdefault(name, set()).add((video.lab_id, video.video_id))
+                by_name.setdefault(plain_name(name), set()).add((video.lab_id, video.video_id))
     chosen: dict[int, None] = {}
     problems = []
-    for text in texts:
+    for text in map(plain_name, texts):
         number = whole_number(text)
         hits = (
             by_name.get(text) or by_name.get(text.rpartition(".")[0]) or set()

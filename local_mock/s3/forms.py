@@ -79,7 +79,9 @@ def _parts(request: Request) -> tuple[dict[str, str], str, Iterator[bytes]]:
         if isinstance(event, File | Field):
             name, value = (event.name or "").lower(), b""
             if name == "file":
-                return fields, getattr(event, "filename", "") or "", _content(events)
+                # S3 takes of a path what follows its last slash, of either kind.
+                filename = re.split(r"[\\/]", getattr(event, "filename", "") or "")[-1]
+                return fields, filename, _content(events)
         elif isinstance(event, Data):
             value += event.data
             total += len(event.data)

@@ -21,6 +21,8 @@ GOOD: dict[str, Any] = {
     "behaviors_labeled": '["mouse1,mouse2,attack", "mouse1,self,rear"]', "tracking_method": "DeepLabCut",
 }  # fmt: skip
 
+LABELLED = {("Lab", 1): FileReport("f", "annotation", "train", last_frame=300)}
+
 
 def text(*rows: dict[str, Any], columns: tuple[str, ...] = RAW_METADATA_COLUMNS) -> bytes:
     out = io.StringIO()
@@ -38,7 +40,7 @@ def curate(*changes: dict[str, Any]) -> CuratedMetadata:
 
 def test_a_good_row_is_typed() -> None:
     [video] = curate({}).videos
-    table = metadata_table([video], {("Lab", 1): FileReport("f", "tracking", "train", mice=(1, 2))}, [("Lab", 1)])
+    table = metadata_table([video], {("Lab", 1): FileReport("f", "tracking", "train", mice=(1, 2))}, LABELLED)
     assert table.schema == arrow_schema("metadata_train")
     [row] = table.to_pylist()
     assert (row["video_id"], row["frames_per_second"], row["video_height_pix"]) == (1, 30.0, 480)
@@ -60,7 +62,7 @@ def test_names_species_and_animals_beyond_four() -> None:
     assert "column-extra" in curated.report.flags  # mouse128: beyond what a table can hold
     assert "column-extra" not in curate_metadata(text(row, columns=columns[:-1]), "train").report.flags
     assert video.described == {1, 2, 5}
-    [made] = metadata_table([video], {}, []).to_pylist()
+    [made] = metadata_table([video], {}, {}).to_pylist()
     assert (made["video_name"], made["species"], made["n_mice"]) == ("Käfig 4, Tag 1", "rat", 3)
     assert made["behaviors_labeled"] == ["mouse5,mouse12,attack"]
     assert made["animal_sexes"] == ["male", None, None, None, "female"]
@@ -164,6 +166,52 @@ def test_flags() -> None:
     assert flags_of(body_parts_tracked="{") == ("body-parts-malformed",)
 
 
+@pytest.mark.parametrize("fps", ["1e12", "2997", "1000.01", "4.99", "0.001"])
+def test_a_frame_rate_that_no_camera_has_is_kept_and_flagged(fps: str) -> None:
+    assert curate({"frames_per_second": fps}).videos[0].fps == float(fps)
+    assert flags_of(frames_per_second=fps) == ("fps-implausible",)
+    assert flags_of(frames_per_second="5") == flags_of(frames_per_second="1000") == ()
+
+
+@pytest.mark.parametrize(
+    ("column", "cell"),
+    [
+        ("min_likelihood", "1.01"), ("min_likelihood", "60"), ("min_likelihood", "-0.1"),
+        ("pix_per_cm_approx", "-5"),
+        ("arena_width_cm", "-1"), ("video_duration_sec", "-0.5"), ("video_width_pix", "0.4"),
+        ("video_width_pix", "-9"),
+        ("frames_per_second", "1e309"), ("frames_per_second", "inf"), ("frames_per_second", "0x1e"),
+        ("frames_per_second", "٣٠"), ("frames_per_second", "30 fps"), ("frames_per_second", "29,97"),
+    ],
+)  # fmt: skip
+def test_a_measure_that_cannot_be_is_null_and_kept_in_quarantine(column: str, cell: str) -> None:
+    columns = (*RAW_METADATA_COLUMNS, "min_likelihood")
+    result = curate_metadata(text(GOOD | {column: cell}, columns=columns), "train")
+    [video] = result.videos
+    assert video.values[column] is None
+    assert "metadata-number" in video.flags
+    assert [row["payload"] for row in result.report.quarantine] == [json.dumps({column: cell})]
+
+
+@pytest.mark.parametrize("cell", ["0", "", "nan", " ", "0.0"])
+def test_what_stands_for_unknown_is_no_problem(cell: str) -> None:
+    assert "metadata-number" not in flags_of(arena_width_cm=cell)
+
+
+def test_labels_that_end_after_the_tracks_and_videos_of_both_splits_are_flagged() -> None:
+    [video] = curate({}).videos
+
+    def flags(last_tracked: int | None, other: tuple[tuple[str, int], ...] = ()) -> list[str]:
+        tracked = {("Lab", 1): FileReport("f", "tracking", "train", mice=(1, 2), last_frame=last_tracked)}
+        [row] = metadata_table([video], tracked, LABELLED, other).to_pylist()
+        return list(row["flags"])
+
+    assert flags(299) == flags(294) == flags(None) == []
+    assert flags(293) == ["labels-beyond-tracking"]  # 300 is 2.04 % past the 294 tracked frames
+    assert flags(299, (("Lab", 1), ("Lab", 2))) == ["video-in-both-splits"]
+    assert flags(299, (("Other", 1),)) == []
+
+
 def test_a_number_that_cannot_be_read_is_null_and_kept_in_quarantine() -> None:
     result = curate({"frames_per_second": "thirty"})
     assert result.videos[0].fps is None
@@ -209,6 +257,10 @@ def test_rows_without_id_and_second_rows_are_quarantined() -> None:
 def test_a_row_with_more_cells_than_columns_is_quarantined() -> None:
     result = curate_metadata(text(GOOD).rstrip() + b",more,cells\n" + text(GOOD).splitlines()[1], "train")
     assert [(r["rule"], r["row_number"]) for r in result.report.quarantine] == [("metadata-cells", 0)]
+    commas = curate_metadata(text(GOOD).rstrip() + b",\n", "train").report.quarantine
+    assert [r["detail"].partition(". ")[2] for r in commas] == [
+        "The row ends with a comma too many: remove what follows the last cell, or name the columns."
+    ]
     assert len(result.videos) == 1
     assert_balance([result.report])
 
@@ -242,9 +294,9 @@ def test_bytes_that_are_no_text_are_quarantined() -> None:
 def test_flags_of_what_was_received() -> None:
     [video] = curate({"behaviors_labeled": '["mouse1,mouse3,attack"]'}).videos
     only_two = FileReport("f", "tracking", "train", mice=(1, 2))
-    [row] = metadata_table([video], {("Lab", 1): only_two}, []).to_pylist()
+    [row] = metadata_table([video], {("Lab", 1): only_two}, {}).to_pylist()
     assert row["flags"] == ["mouse-untracked", "video-without-annotation"]
-    [row] = metadata_table([video], {}, [("Lab", 1)]).to_pylist()
+    [row] = metadata_table([video], {}, LABELLED).to_pylist()
     assert row["flags"] == ["video-without-tracking"]
     assert not row["has_tracking"]
 

@@ -1,13 +1,20 @@
 """Impossible points are flagged, or missing by setting: zeros, points outside, a wrong scale, exchanged axes."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from etholake.contract import RAW_METADATA_NUMBERS, raw_key
+from etholake.curate.metadata import VideoRecord
+from etholake.curate.rawzone import RawObject
 from etholake.curate.track import VideoScale
 from etholake.curate.tracking import CuratedTracking, curate_tracking
+from etholake.curate.units import Unit
+from etholake.curate.work import curate_tracking_unit
 
 FRAMES = 200
 SCALE = VideoScale(1, "Lab", 30.0, 16.0, 640, 480, arena_width_cm=40.0, arena_height_cm=30.0)
@@ -82,3 +89,21 @@ def test_exchanged_axes() -> None:
         return y.copy(), x * 1.2
 
     assert "axes-exchanged" in curate(rows(exchanged)).flags
+
+
+@pytest.mark.parametrize(("duration", "flagged"), [(6.7, False), (66.0, False), (67.0, True), (6700.0, True)])
+def test_a_duration_in_another_unit(
+    duration: float, flagged: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """200 frames at 30 frames/s are 6.7 s, which some tools write as 6,700 ms."""
+    raw = tmp_path / "lake" / "raw-zone" / "train_tracking" / "lab_id=Lab" / "1.parquet"
+    raw.parent.mkdir(parents=True)
+    pq.write_table(rows(), raw)
+    monkeypatch.setenv("ETHOLAKE_S3_MOUNT", str(tmp_path))
+    values = {"frames_per_second": 30.0, "video_duration_sec": duration, "body_parts_tracked": None}
+    video = VideoRecord("train", "Lab", 1, dict.fromkeys(RAW_METADATA_NUMBERS) | values)
+    key = raw_key("train", "tracking", "Lab", 1)
+    at = RawObject(key, raw.stat().st_size, "e", "train", "tracking", "Lab", 1)
+    target = "curated-zone/tracking_curated/split=train/lab_id=Lab/gen/part.parquet"
+    [report] = curate_tracking_unit(Unit("train", "Lab", target, (at,), {1: video}), "lake", 15)
+    assert ("duration-implausible" in report.flags) == flagged

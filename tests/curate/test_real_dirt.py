@@ -59,7 +59,7 @@ class Dirt:
     @property
     def flags(self) -> dict[tuple[str, str, int], list[str]]:
         """`metadata_train.flags`; no tracking was received."""
-        files = [(str(r.lab_id), int(r.video_id or 0)) for r in self.reports]
+        files = {(str(r.lab_id), int(r.video_id or 0)): r for r in self.reports}
         rows = metadata_table(self.metadata.videos, {}, files).to_pylist()
         return {("train", row["lab_id"], row["video_id"]): row["flags"] for row in rows}
 
@@ -329,7 +329,8 @@ def test_a_mouse_that_was_looked_for_but_never_tracked_is_flagged(
     [report] = curate_tracking_unit(unit, "lake", 15)
     assert report.rows_curated + report.rows_quarantined == (table.num_rows if lost is None else report.rows_in)
     assert report.mice == ((1, 2) if lost is None else (1,))
-    flags = metadata_table([video], {(video.lab_id, video.video_id): report}, [(video.lab_id, video.video_id)])
+    key = (video.lab_id, video.video_id)
+    flags = metadata_table([video], {key: report}, {key: FileReport("f", "annotation", "train")})
     assert flags["flags"].to_pylist() == [[] if lost is None else ["mouse-untracked"]]
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etholake.errors import DataError
@@ -13,14 +13,16 @@ from etholake.formats.mapping_file import mapping_text, updated_text
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 POSITIVE = st.none() | st.floats(1e-3, 1e6)
+RATES = st.none() | st.floats(1e-3, 1e3)
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(NAMES, st.integers(0, 127) | st.just("each"), max_size=4),
     st.dictionaries(NAMES, NAMES.map(str.strip), max_size=4),
     NAMES,
     st.lists(NAMES, max_size=3),
-    POSITIVE,
+    RATES,
     POSITIVE,
 )
 def test_what_is_written_is_read_back(

@@ -224,7 +224,7 @@ def _metadata(made: Mutant) -> None:
     assert result.report.rows_curated == len(keys)
     assert_equal([result.report.rows_in], [_csv_rows(made.content, result)], "rows_in")
     report = FileReport("f", "tracking", "train", mice=(1, 2))
-    table = metadata_table(result.videos, dict.fromkeys(keys[:1], report), keys[1:])
+    table = metadata_table(result.videos, dict.fromkeys(keys[:1], report), dict.fromkeys(keys[1:], report))
     table.validate(full=True)
     assert table.num_rows == len(keys)
     labeled = labeled_table(result.videos)

@@ -229,3 +229,14 @@ def test_tables_of_other_stages_do_not_make_the_lake_look_changed() -> None:
     }
     assert {*others, *scored} == etl.NOT_MADE_HERE
     assert etl._committed({"scores": 1, "score_details": 1, "tracking_curated": 2}) == {"tracking_curated": 2}
+
+
+def test_videos_in_doubt_are_named_with_the_rule() -> None:
+    lines = etl._doubtful(
+        {"doubts": {"fps-implausible": 1, "scale-implausible": 3, "rule-of-an-older-version": 1}}
+    )
+    assert [line.partition(". ")[0] for line in lines] == [
+        "Doubtful: 1 video with fps-implausible", "Doubtful: 3 videos with scale-implausible",
+    ]  # fmt: skip
+    assert etl._unchanged({"doubts": {"fps-implausible": 1}}).count("fps-implausible") == 1
+    assert etl._doubtful({}) == []

@@ -62,6 +62,10 @@ def test_a_row_with_a_cell_too_many_is_refused_by_every_reader(name: str, tmp_pa
     path.write_text(f"{header}\n{row}\n{row},7\n", encoding="utf-8")
     with pytest.raises(DataError, match=rf"line 3 has {header.count(',') + 2} cells.*a comma too many"):
         read(path)
+    for end, commas in ((",", "a comma"), (", ,", "2 commas")):
+        path.write_text(f"{header}\n{row}\n{row}{end}\n", encoding="utf-8")
+        with pytest.raises(DataError, match=f"line 3 has .* cells.* The row ends with {commas} too many"):
+            read(path)
 
 
 @pytest.mark.parametrize("name", [name for name in READERS if name != "tracks"])

@@ -21,7 +21,7 @@ WORDS = {
     "predict": ["--split", "test", "--output", "x.csv"], "query": ["--name", "lake_overview"],
     "video": ["--video", "1"], "agreement": ["anna", "ben"], "figure": ["budget"],
     "ingest": ["--data", "data"], "overlay": ["--video", "1", "--out", "o.mp4"],
-    "metrics": ["--out", "m"],
+    "metrics": ["--out", "m"], "export": ["--to", "csv", "--out", "e"], "compare": ["a", "b", "--data", "data"],
 }  # fmt: skip
 OWN_FILE = {"evaluate"}  # reads its submission before it asks a service
 

@@ -179,6 +179,13 @@ def test_a_form_with_a_signed_policy_uploads(
     )
 
 
+@pytest.mark.parametrize("path", ["../../b", "/etc/b", "C:\\\\data\\\\b", "a/../b"])
+def test_a_file_of_a_form_has_no_folder(mock_settings: Settings, bucket: str, s3: Any, path: str) -> None:
+    post = client_of(mock_settings).generate_presigned_post(bucket, "in/${filename}")
+    assert requests.post(post["url"], data=post["fields"], files={"file": (path, b"x")}).status_code == 204
+    assert [item["Key"] for item in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["in/b"]
+
+
 def test_a_form_may_ask_for_a_redirect(mock_settings: Settings, bucket: str) -> None:
     target = "http://localhost:1/done?x=1"
     field = {"success_action_redirect": target}

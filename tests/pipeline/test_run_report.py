@@ -163,6 +163,22 @@ def test_the_newest_run_is_of_a_stage_not_the_last_query(tmp_path: Path) -> None
     assert report.newest(settings) == "query"  # better than nothing
 
 
+@pytest.mark.parametrize(("error", "seen"), [("DataError", "good"), ("UsageError", "good"), ("AwsError", "newer")])
+def test_a_verb_that_was_refused_does_not_hide_the_run_before(tmp_path: Path, error: str, seen: str) -> None:
+    """A mistyped file of `evaluate` is no run to report on; a failure of the services is."""
+    folder = logs.folder(tmp_path)
+    folder.mkdir()
+    failed = [line(0, "evaluate", "start"), line(1, "evaluate", "failed", error=error)]
+    for age, name, lines in ((1, "newer", failed), (2, "good", [line(0, "etl", "start"), line(9, "etl", "end")])):
+        (folder / f"{name}.jsonl").write_text("\n".join(json.dumps({**one, "run": name}) for one in lines))
+        os.utime(folder / f"{name}.jsonl", (1e9 - age, 1e9 - age))
+    assert report.newest(Settings(state_dir=str(tmp_path))) == seen
+    worked = [failed[0], line(1, "evaluate", "job"), failed[1]]  # it had got further before it failed
+    (folder / "newer.jsonl").write_text("\n".join(json.dumps({**one, "run": "newer"}) for one in worked))
+    os.utime(folder / "newer.jsonl", (1e9 - 1, 1e9 - 1))
+    assert report.newest(Settings(state_dir=str(tmp_path))) == "newer"
+
+
 def test_the_tile_never_says_less_was_quarantined_than_the_stage_counted() -> None:
     """The lines of the jobs may be out of reach: etl's own count then stands, and what is named is told apart."""
     etl = [line(0, "etl", "start"), line(6, "etl", "end", seconds=6.0, rows_in=9000, rows_quarantined=4075)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import fields
 from types import ModuleType
 from typing import Any
 
@@ -16,6 +17,8 @@ import sagemaker_scripts  # type: ignore[import-not-found]
 from etholake.dataset.pose_tracks import PoseTracks
 from etholake.dataset.video_meta import VideoMeta
 from etholake.errors import DataError
+from etholake.features.place import half_sizes
+from etholake.stages.serving.videos import request_body
 
 ROW: dict[str, Any] = {
     "video_id": 3, "lab_id": "Lab A", "frames_per_second": 30.0, "pix_per_cm_approx": 10.0, "video_width_pix": 600,
@@ -125,3 +128,21 @@ def test_two_long_parts_of_a_recording_are_both_kept() -> None:
 def test_numbers_of_the_metadata_are_read_strictly(fps: Any) -> None:
     with pytest.raises(DataError, match="frames_per_second must be"):
         VideoMeta.from_row(ROW | {"frames_per_second": fps})
+
+
+def test_a_request_of_the_lake_says_all_that_training_knew() -> None:
+    """Training knew the walls of the arena, requests did not: places were measured from the picture's edges."""
+    row: dict[str, Any] = {
+        "video_id": 7, "lab_id": "Lab", "frames_per_second": 30.0, "pix_per_cm_approx": 16.0,
+        "video_width_pix": 640, "video_height_pix": 480, "arena_width_cm": 30.0, "arena_height_cm": 20.0,
+        "n_mice": 2, "min_likelihood": 0.6, "behaviors_labeled": ["mouse1,mouse2,attack"],
+        "species": "rat", "video_duration_sec": 60.0,
+    }  # fmt: skip
+    taught = VideoMeta.from_row(row)
+    assert all(
+        getattr(taught, field.name) for field in fields(taught)
+    )  # a field that is new belongs in the row above
+    body = request_body(row, pa.table({"video_frame": [0]}))
+    sent = json.loads(pq.ParquetFile(io.BytesIO(body)).schema_arrow.metadata[b"etholake"])
+    assert VideoMeta.from_row(sent) == taught
+    assert half_sizes(VideoMeta.from_row(sent)) == half_sizes(taught) == (15.0, 10.0)

@@ -76,10 +76,29 @@ def test_no_known_part_is_refused_with_the_names_and_the_setting(inference: Modu
     assert "part_map, for example kp_ear_left=nose" in str(refusal.value)
 
 
+def test_points_below_the_likelihood_of_the_metadata_are_left_out(inference: ModuleType, loaded: Any) -> None:
+    """The column was dropped before the rule could see it: min_likelihood did nothing."""
+    rows = columns()
+    likelihood = [0.9] * len(rows["x"])
+    likelihood[:3] = [0.5, 0.59, None]
+    given = rows | {"likelihood": likelihood}
+    [note] = ask(inference, loaded, given, min_likelihood=0.6)["notes"]
+    assert "2 by rule likelihood-low" in note
+    assert ask(inference, loaded, given)["notes"] == []
+    [note] = ask(inference, loaded, rows, min_likelihood=0.6)["notes"]
+    assert note == "no column likelihood: min_likelihood (0.6) leaves no point out"
+
+
 def test_too_few_frames_a_second_are_refused(inference: ModuleType, loaded: Any) -> None:
     with pytest.raises(inference.RequestError, match=r"has 2 frames/s .* at least 5 are needed") as refusal:
         ask(inference, loaded, columns(), frames_per_second=2)
     assert refusal.value.status_code == 400
+    for fps in (1000.1, 2997, 1e12):
+        with pytest.raises(
+            inference.RequestError, match=r"at most 1000 are taken.*decimal point missing"
+        ) as refusal:
+            ask(inference, loaded, columns(), frames_per_second=fps)
+        assert refusal.value.status_code == 400
     [note] = ask(inference, loaded, columns(), frames_per_second=8)["notes"]
     assert note == "8 frames/s: fewer than in training (10), predictions are less reliable"
 

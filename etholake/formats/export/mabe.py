@@ -12,7 +12,7 @@ from etholake.formats.layout import write_annotation
 
 __all__ = ["EXPORTER"]
 
-_NUMBERED = re.compile(r"(?:mouse)?([1-9]\d{0,2})")
+_NUMBERED = re.compile(r"(?:mouse)?([1-9][0-9]{0,2})")
 _MAX_ANIMAL = 127  # the contract's tinyint
 
 

@@ -22,7 +22,7 @@ from etholake.formats.labels.reading import first_rows, frame_at, quietly, read_
 __all__ = ["FORMAT", "TRIAL_FRAMES"]
 
 TRIAL_FRAMES = 360
-_NAME = re.compile(r"prediction_(.+)_(\d{1,6})", re.IGNORECASE)
+_NAME = re.compile(r"prediction_(.+)_([0-9]{1,6})", re.IGNORECASE)
 _HEADER = ["frame", "action"]
 
 

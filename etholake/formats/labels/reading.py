@@ -54,7 +54,7 @@ INDEX_NAMES = frozenset({"", "Unnamed: 0", "index"})  # of the column that panda
 _VIDEO_SUFFIX = re.compile(
     r"\.(mp4|avi|mov|mkv|mpe?g|wmv|m4v|webm|seq|flv|h26[45]|m?ts|tiff?|asf|mp3|wav)$", re.IGNORECASE
 )
-_CLOCK = re.compile(r"(?:(\d{1,6}):)?(\d{1,6}):(\d{1,6}(?:[.,]\d+)?)")  # (hours:)minutes:seconds
+_CLOCK = re.compile(r"(?:([0-9]{1,6}):)?([0-9]{1,6}):([0-9]{1,6}(?:[.,][0-9]+)?)")  # (hours:)minutes:seconds
 T = TypeVar("T")
 
 

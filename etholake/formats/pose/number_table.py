@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.csv as pc
 
+from etholake.contract import number
 from etholake.errors import DataError
 from etholake.formats.dialect import Dialect
 
@@ -144,7 +145,9 @@ def _read_carefully(
 def _number(path: Path, line: int, name: str, cell: str) -> float:
     if cell.strip() in MISSING:
         return float("nan")
-    try:
-        return float(cell if "." in cell else cell.replace(",", "."))
-    except ValueError:
-        raise DataError(f"{path}, line {line}, column '{name}': '{cell[:40]}' is no number.") from None
+    if cell.strip().lower().lstrip("+-") in {"inf", "infinity"}:  # as pyarrow reads it: no coordinate
+        return float("inf")
+    value = number(cell if "." in cell else cell.replace(",", "."))
+    if value is None:
+        raise DataError(f"{path}, line {line}, column '{name}': '{cell[:40]}' is no number.")
+    return value

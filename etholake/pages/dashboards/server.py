@@ -40,7 +40,7 @@ def filtered(data_set: Json, database: str, choices: Mapping[str, Sequence[str]]
 def _literal(value: str, kind: str) -> str:
     if kind == "STRING":
         return "'" + value.replace("'", "''") + "'"
-    if not re.fullmatch(r"-?\d+(\.\d+)?", value):
+    if not re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value):
         raise ValueError(f"Expected a number, but got '{value}'.")
     return value
 

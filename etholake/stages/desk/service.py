@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from etholake import aws, local_server
+from etholake.contract import whole_number
 from etholake.errors import AwsError, UsageError
 from etholake.pages.token_server import Json, TokenServer
 from etholake.settings import AUTO, Settings
@@ -132,10 +133,10 @@ def _newest_curves(settings: Settings) -> Json:
 
 
 def _whole(given: Given, name: str) -> int:
-    text = given.get(name) or "0"
-    if not text.isdecimal():
-        raise UsageError(f"{name} must be a whole number, but got '{text}'.")
-    return int(text)
+    value = whole_number(given.get(name) or "0")
+    if value is None or value < 0:
+        raise UsageError(f"{name} must be a whole number, but got '{given[name]}'.")
+    return value
 
 
 def make_server(settings: Settings, port: int = 0) -> tuple[TokenServer, DeskService]:

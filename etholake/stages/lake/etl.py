@@ -18,7 +18,7 @@ from typing import Any
 
 from etholake import aws
 from etholake.code_fingerprint import code_fingerprint
-from etholake.contract import CODE_ZONE, QUALITY_POINTER, RAW_ZONE, RULES, parse_limits
+from etholake.contract import CODE_ZONE, DOUBTS, QUALITY_POINTER, RAW_ZONE, RULES, parse_limits
 from etholake.digest import fingerprint
 from etholake.errors import AwsError, DataError
 from etholake.lake import Lake
@@ -217,9 +217,10 @@ def _crawl(glue: Any, settings: Settings, on_state: Callable[[str], None], name:
     return {"crawler": message} if message else {}
 
 
-def _quality(settings: Settings, lake: Lake) -> dict[str, str]:
+def _quality(settings: Settings, lake: Lake) -> dict[str, Any]:
     """Render the data-quality page beside its report and return its address, under `quality`.
 
+    `doubts` has the number of videos (or files) by each rule of `contract.DOUBTS` that fired.
     On the mock, whose buckets are folders, `quality_file` is the ``file://`` address that a browser opens.
     """
     try:
@@ -231,7 +232,9 @@ def _quality(settings: Settings, lake: Lake) -> dict[str, str]:
     lake.s3.put_object(Bucket=lake.bucket, Key=pointer["html"], Body=page, ContentType="text/html")
     file = Path(settings.s3_root).resolve() / lake.bucket / pointer["html"]
     local = {"quality_file": file.as_uri()} if settings.target == "mock" and file.is_file() else {}
-    return {"quality": f"s3://{lake.bucket}/{pointer['html']}", **local}
+    rules = {rule["id"]: rule for rule in report["rules"]}
+    doubts = {name: max(rules[name]["videos"], rules[name]["files"]) for name in sorted(DOUBTS & rules.keys())}
+    return {"quality": f"s3://{lake.bucket}/{pointer['html']}", "doubts": doubts, **local}
 
 
 # --- the summary ------------------------------------------------------------------------------------------
@@ -273,8 +276,18 @@ def _refuse_nothing_curated(lake: Lake, files: Sequence[Mapping[str, Any]]) -> N
 
 def _unchanged(details: Mapping[str, Any]) -> str:
     page = details.get("quality_file", details.get("quality"))
-    where = f"\n  Data quality: {page}" if page else ""
-    return f"Raw files, code and settings are those of the last run.{where}"
+    where = [f"Data quality: {page}"] if page else []
+    first = "Raw files, code and settings are those of the last run."
+    return "\n  ".join([first, *_doubtful(details), *where])
+
+
+def _doubtful(details: Mapping[str, Any]) -> list[str]:
+    """Return a line for each rule that puts whole videos in doubt."""
+    return [
+        f"Doubtful: {count} video{'s' * (count > 1)} with {rule}. {RULES[rule].sentence}"
+        for rule, count in details.get("doubts", {}).items()
+        if rule in RULES
+    ]
 
 
 def _sentence(details: Mapping[str, Any]) -> str:
@@ -285,6 +298,7 @@ def _sentence(details: Mapping[str, Any]) -> str:
     bad = [lab for lab, sums in details["labs"].items() if 2 * sums["rows_quarantined"] > sums["rows_in"]]
     if bad:
         lines.append(f"More than half of the rows of {', '.join(bad)} went to quarantine.")
+    lines += _doubtful(details)
     if "crawler" in details:
         lines.append(f"The crawler says: {details['crawler']}")
     if "quality" in details:

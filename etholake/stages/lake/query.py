@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from etholake import aws
-from etholake.contract import TABLES
+from etholake.contract import TABLES, whole_number
 from etholake.digest import fingerprint
 from etholake.errors import AwsError, UsageError, raise_collected, suggestion
 from etholake.objects import read_object
@@ -46,7 +46,7 @@ __all__ = [
 
 _POLL_SECONDS = 0.1
 _HEADER = re.compile(r"--\s*(purpose|grain|param|bind|partition filter):\s*(.+)")
-_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _MISSING = re.compile(r"TABLE_NOT_FOUND\S* .*Table '(?:\w+\.)*(\w+)' does not exist")
 _NO_COLUMN = re.compile(r"COLUMN_NOT_FOUND: .*Column '(?:\w+\.)*(\w+)' cannot be resolved")
 _QUOTED = re.compile(r"'(?:[^']|'')*'")
@@ -114,7 +114,7 @@ def run_report(settings: Settings, name: str, parameters: Mapping[str, str] | No
         As `run_sql`.
     """
     report, given = read_report(name), dict(parameters or {})
-    if "video_id" in report.parameters and "video_id" in given and not re.fullmatch(r"-?\d+", given["video_id"]):
+    if "video_id" in report.parameters and "video_id" in given and whole_number(given["video_id"]) is None:
         given["video_id"] = str(resolve(settings, [given["video_id"]])[0])
     declared = ", ".join(f"{p} ({t})" for p, t in report.parameters.items()) or "none"
     problems = [f"'{p}' is missing: give --param {p}=…" for p in report.parameters if p not in given]
@@ -122,10 +122,13 @@ def run_report(settings: Settings, name: str, parameters: Mapping[str, str] | No
     problems += [
         f"'{p}' must be a whole number, but got '{given[p]}'"
         for p, kind in report.parameters.items()
-        if p in given and kind != "string" and not re.fullmatch(r"-?\d+", given[p])
+        if p in given and kind != "string" and whole_number(given[p]) is None
     ]
     raise_collected(UsageError, f"Parameters of report {name}, which takes {declared}", problems)
-    values = {p: literal(given[p]) if kind == "string" else given[p] for p, kind in report.parameters.items()}
+    values = {
+        p: literal(given[p]) if kind == "string" else str(whole_number(given[p]))
+        for p, kind in report.parameters.items()
+    }
     bound = [values[p] for p in report.bind]
     try:
         return _execute(settings, report.sql, bound)

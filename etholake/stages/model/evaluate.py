@@ -15,7 +15,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from etholake.contract import RAW_ANNOTATION_COLUMNS, SPLITS, action_name, number, whole_number
+from etholake.contract import (
+    RAW_ANNOTATION_COLUMNS,
+    SPLITS,
+    action_name,
+    lab_folder,
+    number,
+    plain_name,
+    whole_number,
+)
 from etholake.csv_rows import open_rows
 from etholake.curate.behaviors import Spans as LabelSpans
 from etholake.curate.behaviors import parse_labeled, parse_spans
@@ -235,7 +243,10 @@ def read_truth(data: Path, videos: Sequence[int] | None = None) -> Truth:
     truth = Truth([], {}, {})
     for split in SPLITS:
         for row in _metadata(data, split):
-            video, lab = row["video_id"], row["lab_id"].strip()
+            video, lab = row["video_id"], plain_name(row["lab_id"])
+            if video in truth.labs:
+                _log.warning("%s.csv: video %d left out, train.csv names it already", split, video)
+                continue
             truth.labs[video] = lab
             if name := (row.get("video_name") or "").strip():
                 truth.names[video] = name
@@ -255,7 +266,9 @@ def read_truth(data: Path, videos: Sequence[int] | None = None) -> Truth:
                         f"{data / f'{split}.csv'}: labeled_spans of video {video} is no JSON of spans."
                     )
                 truth.looked_for.update({(video, triplet): s for triplet, s in partly.items()})
-                truth.events.extend(_annotations(data / f"{split}_annotation" / lab / f"{video}.parquet", video))
+                truth.events.extend(
+                    _annotations(lab_folder(data / f"{split}_annotation", lab) / f"{video}.parquet", video)
+                )
     if not truth.labs:
         raise DataError(f"{data} is not in the MABe layout: expected train.csv (or test.csv) in it.")
     if unknown := sorted(set(videos or ()) - set(truth.labs)):
@@ -317,7 +330,7 @@ def _warn_of_strays(data: Path, labs: Mapping[int, str]) -> None:
         stray = sorted(
             str(path.relative_to(data))
             for path in data.glob(f"{split}_annotation/*/*.parquet")
-            if labs.get(int(path.stem) if path.stem.isdigit() else -1) != path.parent.name
+            if (video := whole_number(path.stem)) is None or labs.get(video) != plain_name(path.parent.name)
         )
         if stray:
             _log.warning("left out of the score, not in the metadata: %s", ", ".join(stray))

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from etholake import logs
-from etholake.contract import SPLITS, UNIFIED_PARTS, unified_part_sources, whole_number
+from etholake.contract import SPLITS, UNIFIED_PARTS, lab_folder, unified_part_sources, whole_number
 from etholake.csv_rows import open_rows
 from etholake.curate.tracking import curate_tracking
 from etholake.dataset.part_sources import chosen_source
@@ -188,7 +188,7 @@ def tracking_files(data: Path, videos: Collection[int]) -> list[tuple[Path, dict
         with open_rows(path, "metadata", ("lab_id", "video_id")) as rows:
             for row in rows:
                 video = whole_number(row["video_id"])
-                file = data / f"{split}_tracking" / row["lab_id"].strip() / f"{video}.parquet"
+                file = lab_folder(data / f"{split}_tracking", row["lab_id"].strip()) / f"{video}.parquet"
                 if video is not None and file.is_file() and (not videos or video in videos):
                     tracked.append((file, {**row, "video_id": str(video)}))
     if missing := sorted(set(videos) - {int(row["video_id"]) for _, row in tracked}):

@@ -32,6 +32,7 @@ LOCAL = "this machine"
 WORK = frozenset(
     {"ingest", "etl", "features", "train", "tune", "serve", "predict", "evaluate", "pipeline", "demo"}
 )
+_REFUSALS = frozenset({"DataError", "SettingsError", "UsageError"})  # of what the user gave
 EARLIER_MS = 60_000  # clocks of two machines differ
 Line = dict[str, Any]
 _PLAIN = frozenset(
@@ -79,8 +80,8 @@ def run(settings: Settings, name: str, folder: Path) -> StageResult:
 def newest(settings: Settings) -> str:
     """Return the newest run of this machine that worked on the lake; if there is none, the newest of any kind.
 
-    A query or a page that was made later does not hide the run that a user wants to see. Raises DataError if there
-    is no run.
+    A query or a page that was made later does not hide the run that a user wants to see, nor does a verb that was
+    refused for a mistyped file. Raises DataError if there is no run.
     """
     if not (files := _files(settings)):
         raise DataError(
@@ -90,10 +91,12 @@ def newest(settings: Settings) -> str:
 
 
 def _has_worked(path: Path) -> bool:
-    """Return whether a stage of `WORK` has started in the run of this file."""
+    """Return whether a stage of `WORK` has started in the run of this file, and was not refused at once."""
     with path.open(encoding="utf-8") as file:
-        lines = (logs.parse(text.strip()) for text in file)
-        return any(line is not None and line["event"] == "start" and line["stage"] in WORK for line in lines)
+        lines = [line for text in file if (line := logs.parse(text.strip())) is not None]
+    events = [line for line in lines if line["stage"] in WORK]
+    refused = [line["event"] for line in events] == ["start", "failed"] and events[1].get("error") in _REFUSALS
+    return bool(events) and not refused
 
 
 # --- what the lines say: pure -------------------------------------------------------------------------------

@@ -12,12 +12,14 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from etholake.contract import whole_number
 from etholake.errors import UsageError, suggestion
 from etholake.stages.review.store import VideoKey
 
 __all__ = ["COLUMNS", "PAGE", "VideoLibrary"]
 
 PAGE = 50
+_MAX_PAGE = 2**31
 COLUMNS = (
     "split", "lab_id", "video_id", "frames_per_second", "video_duration_sec", "n_mice", "has_tracking", "flags",
     "labels", "predicted", "runs", "uncertainty", "score", "disagreement", "changes", "reviewers",
@@ -79,14 +81,14 @@ class VideoLibrary:
         order = given.get("order") or "video"
         if order not in _ORDERS:
             raise UsageError(f"There is no order '{order}'. {suggestion(order, _ORDERS)}")
-        page = given.get("page") or "0"
-        if not page.isdecimal():
-            raise UsageError(f"Expected the number of a page, but got '{page}'.")
+        page = whole_number(given.get("page") or "0")
+        if page is None or not 0 <= page < _MAX_PAGE:
+            raise UsageError(f"Expected the number of a page, but got '{given.get('page')}'.")
         with self._lock:
             count = self._index.execute(f"SELECT count(*) FROM videos {where}", values).fetchone()[0]  # noqa: S608
             rows = self._index.execute(
                 f"SELECT * FROM videos {where} ORDER BY {_ORDERS[order]} LIMIT {PAGE} OFFSET ?",  # noqa: S608
-                (*values, int(page) * PAGE),
+                (*values, page * PAGE),
             ).fetchall()
             sums = self._index.execute(
                 "SELECT count(*) AS videos, sum(labels > 0) AS labelled, sum(changes > 0) AS reviewed FROM videos"
@@ -96,7 +98,7 @@ class VideoLibrary:
             "videos": [dict(row) for row in rows],
             "count": count,
             "pages": math.ceil(count / PAGE),
-            "page": int(page),
+            "page": page,
             "labs": [row[0] for row in labs],
             "whole": {name: sums[name] or 0 for name in ("videos", "labelled", "reviewed")},
         }

@@ -16,6 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from etholake.contract import number, whole_number
 from etholake.errors import EtholakeError, UsageError, suggestion
 from etholake.pages.review.server import ReviewServer
 from etholake.review.bouts import OPEN
@@ -114,7 +115,10 @@ class ReviewService:
 
     def queue(self, given: Given) -> Json:
         """Return the bouts that are worth most to look at next, for so many minutes."""
-        minutes = float(given.get("minutes") or ranking.MINUTES)
+        text = given.get("minutes")
+        minutes = number(text) if text else ranking.MINUTES
+        if minutes is None:
+            raise UsageError(f"Expected a number of minutes, but got '{text}'.")
         return ranking.queue(self.settings, minutes, given.get("lab", ""), given.get("run", ""))
 
     def agreement(self, given: Given) -> Json:
@@ -141,10 +145,7 @@ class ReviewService:
 
     def poses(self, given: Given) -> bytes:
         """Return one slice of poses."""
-        number = given.get("slice", "")
-        if not number.isdecimal():
-            raise UsageError(f"Expected the number of a slice, but got '{number}'.")
-        return self._opened(given).poses(int(number))
+        return self._opened(given).poses(_counted(given, "slice"))
 
     def film(self, given: Given) -> Film | None:
         """Return the film of a video by the camera that is named, else the one of the tracks; None without it."""
@@ -252,12 +253,12 @@ class ReviewService:
         """Register the newest trained model, or approve a version that is named."""
         from etholake.stages.serving import registry
 
-        number = request.get("version")
-        if number is None:
+        version = request.get("version")
+        if version is None:
             return {"summary": registry.register(self.settings).summary}
-        if not isinstance(number, int):
-            raise UsageError(f"Expected the number of a version, but got {number!r}.")
-        chosen = registry.approve(self.settings, number)
+        if not isinstance(version, int) or isinstance(version, bool):
+            raise UsageError(f"Expected the number of a version, but got {version!r}.")
+        chosen = registry.approve(self.settings, version)
         return {"summary": f"version {chosen.number} ({chosen.model_name}) is approved and will be served"}
 
     # --- videos -----------------------------------------------------------------------------------------------
@@ -318,16 +319,20 @@ def serve(settings: Settings, choice: ReviewChoice, port: int = 0) -> None:
 
 def _key(given: Mapping[str, Any]) -> VideoKey:
     """Return the video that a request names. Raises UsageError if its number is none."""
-    video = str(given.get("video", ""))
-    if not video.isdecimal():
-        raise UsageError(f"Expected the number of a video, but got '{video}'.")
-    return VideoKey(str(given.get("split", "")), str(given.get("lab", "")), int(video))
+    return VideoKey(str(given.get("split", "")), str(given.get("lab", "")), _counted(given, "video"))
+
+
+def _counted(given: Mapping[str, Any], name: str) -> int:
+    """Return a whole number from 0 on of a request. Raises UsageError if it is none."""
+    value = whole_number(str(given.get(name, "")))
+    if value is None or value < 0:
+        raise UsageError(f"Expected the number of a {name}, but got '{given.get(name, '')}'.")
+    return value
 
 
 def _since(given: Mapping[str, Any]) -> int | None:
     """Return the number of changes that the page has seen; None if it does not say."""
-    since = str(given.get("since", ""))
-    return int(since) if since.isdecimal() else None
+    return whole_number(str(given.get("since", "")))
 
 
 def _operation(request: Json) -> Operation:

@@ -31,7 +31,7 @@ REQUEST_COLUMNS = ("video_frame", "mouse_id", "bodypart", "x", "y", "x_cm", "y_c
 # Columns of the metadata that a model needs besides the tracks.
 METADATA_FIELDS = (
     "video_id", "lab_id", "frames_per_second", "pix_per_cm_approx", "video_width_pix", "video_height_pix",
-    "behaviors_labeled", "species",
+    "arena_width_cm", "arena_height_cm", "behaviors_labeled", "n_mice", "min_likelihood", "species",
 )  # fmt: skip
 
 

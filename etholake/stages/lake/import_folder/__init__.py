@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from etholake.code_fingerprint import code_fingerprint
+from etholake.contract import MAX_FPS
 from etholake.errors import DataError, EtholakeError, UsageError
 from etholake.formats import layout
 from etholake.formats.base import ReadOptions
@@ -174,8 +175,10 @@ def _check(options: ImportOptions) -> None:
             raise UsageError(
                 f"--{what} names a folder: at most 64 letters, digits, '_', '-' and '.', but it is {name!r}."
             )
-    if options.fps is not None and not 0 < options.fps < 1e5:
-        raise UsageError(f"--fps must be a number above 0, but is {options.fps}.")
+    if options.fps is not None and not 0 < options.fps <= MAX_FPS:
+        raise UsageError(
+            f"--fps must be a number above 0 and at most {MAX_FPS:g} (high-speed cameras), but is {options.fps:g}."
+        )
     if options.min_likelihood is not None and not 0 <= options.min_likelihood <= 1:
         raise UsageError(f"--min-likelihood must lie between 0 and 1, but is {options.min_likelihood}.")
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from etholake.contract import MAX_FPS, MIN_FPS
 from etholake.digest import fingerprint
 from etholake.errors import DataError
 from etholake.formats import layout
@@ -231,6 +232,9 @@ def _length_remarks(job: VideoJob) -> list[Remark]:
             f"the video has {job.video.frames:,} frames, the tracks {tracked:,}; frame 0 is taken to be the same"
         )
         remarks.append(Remark("assumed", text))
+    if job.fps and not MIN_FPS <= job.fps <= MAX_FPS:
+        text = f"{job.fps:g} frames/s: cameras of behaviour have {MIN_FPS:g} to {MAX_FPS:g} (rule fps-implausible)"
+        remarks.append(Remark("note", text, remedy="fps of the video in the mapping"))
     rates = {"the video": job.video.fps if job.video else None, "the file of tracks": job.facts.fps}
     rates |= {f"the labels ({item.file})": item.recording.fps for item in job.labels}
     for name, rate in rates.items():

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from etholake.contract import RAW_METADATA_COLUMNS, RAW_METADATA_OPTIONAL_COLUMNS, SPLITS
+from etholake.contract import RAW_METADATA_COLUMNS, RAW_METADATA_OPTIONAL_COLUMNS, SPLITS, whole_number
 from etholake.errors import DataError
 from etholake.formats import layout
 
@@ -53,10 +53,10 @@ def other_numbers(out: Path, owned: Iterable[Owned]) -> set[int]:
     """Return the video numbers in the metadata of the data folder that are not of this import."""
     own = set(owned)
     return {
-        int(row["video_id"])
+        number
         for split in SPLITS
         for row in _read(out / f"{split}.csv")[1]
-        if row["video_id"].isdecimal() and (split, row["lab_id"], int(row["video_id"])) not in own
+        if (number := whole_number(row["video_id"])) is not None and (split, row["lab_id"], number) not in own
     }
 
 
@@ -74,11 +74,7 @@ def merge_metadata(out: Path, rows: Mapping[str, Sequence[Mapping[str, Any]]], b
     for split in SPLITS:
         path = out / f"{split}.csv"
         columns, others = _read(path)
-        kept = [
-            row
-            for row in others
-            if not row["video_id"].isdecimal() or (split, row["lab_id"], int(row["video_id"])) not in gone
-        ]
+        kept = [row for row in others if (split, row["lab_id"], whole_number(row["video_id"])) not in gone]
         own = sorted(rows.get(split, ()), key=lambda row: (str(row["lab_id"]), int(row["video_id"])))
         if not kept and not own:
             path.unlink(missing_ok=True)

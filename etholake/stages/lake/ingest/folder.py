@@ -18,6 +18,7 @@ from etholake.contract import (
     RAW_TRACKING_COLUMNS,
     SPLITS,
     VIDEO_SUFFIXES,
+    plain_name,
     raw_boxes_key,
     raw_key,
     raw_video_key,
@@ -69,6 +70,7 @@ def scan(data: Path) -> tuple[list[RawFile], list[str]]:
         )
     files, strays = _walk(data)
     _refuse_repeated_ids(files, _check_metadata(tables))
+    _refuse_repeated_keys(files)
     files += [_file(table, table.stat, raw_key(table.stem, "metadata"), "metadata") for table in tables]
     return sorted(files, key=lambda f: f.key), _strays(strays)
 
@@ -136,7 +138,7 @@ def _walk_labs(data: Path, split: str, kind: str, listing: _Listing) -> None:
                 listing.problems.append(f"{entry.path}: is a broken link.")
             elif depth == 1 and entry.name.endswith(".parquet") and not entry.is_dir():
                 path = Path(entry.path)
-                key = raw_key(split, kind, folder.name, path.stem)
+                key = raw_key(split, kind, plain_name(folder.name), path.stem)
                 listing.files.append(_file(path, entry.stat, key, kind))
             else:
                 listing.add_stray(entry)
@@ -171,7 +173,7 @@ def _walk_numbered(data: Path, kind: str, suffixes: Sequence[str], listing: _Lis
                     f"{path}: is a second file of video {stem}, beside {names[stem]}; keep one."
                 )
             names[stem] = entry.name
-            listing.files.append(_file(path, entry.stat, key_of(lab.name, f"{stem}{suffix}"), kind))
+            listing.files.append(_file(path, entry.stat, key_of(plain_name(lab.name), f"{stem}{suffix}"), kind))
 
 
 def _file(path: Path, stat: Callable[[], os.stat_result], key: str, kind: str) -> RawFile:
@@ -219,16 +221,23 @@ def _check_metadata(tables: Sequence[Path]) -> list[tuple[str, str, str]]:
     return named
 
 
+def _refuse_repeated_keys(files: Sequence[RawFile]) -> None:
+    paths: dict[str, Path] = {}
+    problems = [f"{paths[f.key]} and {f.path}" for f in files if paths.setdefault(f.key, f.path) != f.path]
+    what = "Folders of one lab, whose names differ in the form of accents or in blanks; keep one of each"
+    raise_collected(DataError, what, problems)
+
+
 def _refuse_repeated_ids(files: Sequence[RawFile], named: Sequence[tuple[str, str, str]]) -> None:
     labs: dict[tuple[str, str], set[str]] = defaultdict(set)
     for file in files:
         if file.kind != "metadata":
             kind = "any" if file.kind in {"video", "boxes"} else file.key.split("/")[1].partition("_")[0]
             video = file.path.stem.partition(".")[0] if file.kind == "video" else file.path.stem
-            labs[kind, video].add(file.path.parent.name)
+            labs[kind, video].add(plain_name(file.path.parent.name))
     for split, video, lab in named:
         if video and lab:
-            labs[split, video].add(lab)
+            labs[split, video].add(plain_name(lab))
     problems = [
         f"{split} video {v}: {', '.join(sorted(at))}" for (split, v), at in sorted(labs.items()) if len(at) > 1
     ]
