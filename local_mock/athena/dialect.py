@@ -63,11 +63,27 @@ class AthenaGrammar(Trino):  # sqlglot registers dialects by class name: not "At
 
         def _parse_derived_table_values(self) -> Any:
             """Parse `(VALUES …) AS t` with the TABLESAMPLE behind it, which sqlglot gives to the whole SELECT."""
+            if self._opens_set_operation():
+                return None
             values = super()._parse_derived_table_values()
             if values is None or (sample := self._parse_table_sample()) is None:
                 return values
             alias = values.args.pop("alias", None)
             return self.expression(exp.Subquery(this=values, alias=alias, sample=sample))
+
+        def _opens_set_operation(self) -> bool:
+            """Return whether `(VALUES … EXCEPT …)` begins here, which sqlglot reads as VALUES without the rest."""
+            tokens = self._tokens[self._index :]
+            if [token.token_type for token in tokens[:2]] != [TokenType.L_PAREN, TokenType.VALUES]:
+                return False
+            depth = 0
+            for token in tokens:
+                depth += (token.token_type == TokenType.L_PAREN) - (token.token_type == TokenType.R_PAREN)
+                if depth == 0:
+                    return False
+                if depth == 1 and token.token_type in self.SET_OPERATIONS:
+                    return True
+            return False
 
         def _parse_escape(self, this: Any) -> Any:
             """Parse ESCAPE, which takes any expression."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import decimal
 import itertools
 import math
+import operator
 import random
 from collections.abc import Callable
 
@@ -210,6 +211,17 @@ def _cosine(a: list[float | None], b: list[float | None]) -> float | None:
     return dot / (math.sqrt(aa) * math.sqrt(bb))
 
 
+def _cosine_of_maps(a: list[tuple[str, float | None]], b: list[tuple[str, float | None]]) -> float | None:
+    """Return the cosine of the angle between two sparse vectors; NaN if one of them has no length."""
+    left, right = dict(a), dict(b)
+    if None in left.values() or None in right.values():
+        return None
+    keys = [*left, *(key for key in right if key not in left)]
+    x, y = ([float(vector.get(key) or 0.0) for key in keys] for vector in (left, right))
+    norms = math.hypot(*x) * math.hypot(*y)
+    return sum(map(operator.mul, x, y)) / norms if norms else math.nan
+
+
 def _central(values: list[float | None], power: int) -> tuple[int, float, float]:
     present = [v for v in values if v is not None]
     if not present:
@@ -256,5 +268,6 @@ FUNCTIONS = {
     "width_bucket": plain(_width_bucket), "width_bucket_array": plain(_width_bucket_array), "random_below": plain(_random_below),
     "random_between": plain(_random_between), "normal_cdf": plain(_normal_cdf), "inverse_normal_cdf": plain(_inverse_normal_cdf),
     "wilson_lower": plain(_wilson(-1)), "wilson_upper": plain(_wilson(1)), "cosine_similarity": plain(_cosine),
+    "cosine_of_maps": plain(_cosine_of_maps),
     "skewness": plain(_skewness), "kurtosis": plain(_kurtosis), "entropy": plain(_entropy),
 }  # fmt: skip

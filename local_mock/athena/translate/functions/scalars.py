@@ -73,6 +73,7 @@ inverse_normal_cdf(double, double, double) -> double = @inverse_normal_cdf
 wilson_interval_lower(bigint, bigint, double) -> double = @wilson_lower
 wilson_interval_upper(bigint, bigint, double) -> double = @wilson_upper
 cosine_similarity(array(double), array(double)) -> double = @cosine_similarity
+cosine_similarity(map(varchar,double), map(varchar,double)) -> double = @cosine_of_maps
 to_base(bigint, bigint) -> varchar = @to_base
 from_base(varchar, bigint) -> bigint = @from_base
 pi() -> double = pi()
