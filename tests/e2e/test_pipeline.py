@@ -25,6 +25,8 @@ from etholake import local_server
 from etholake.settings import Settings
 from etholake.stages.lake import query
 from local_mock import lifecycle
+from local_mock.glue import class_archive
+from local_mock.options import CLASS_ARCHIVE
 
 pytestmark = pytest.mark.server
 
@@ -44,6 +46,10 @@ class Workplace:
         keep = {k: v for k, v in os.environ.items() if not k.startswith(("ETHOLAKE_", "AWS_", "MABE_"))}
         self.env = keep | {"ETHOLAKE_STATE_DIR": str(root / "state"), "ETHOLAKE_S3_ROOT": str(root / "s3_mock")}
         self.env["ETHOLAKE_RUN_ID"] = "e2e"
+        path = class_archive.archive(os.environ)
+        if path is None or not path.is_file():
+            # This mock is killed, and ends soon: an archive that it began would be lost half made.
+            self.env[CLASS_ARCHIVE] = "off"
         self.env.pop("TARGET", None)
         self.pid = 0
 
@@ -51,7 +57,10 @@ class Workplace:
         """Start a mock that records what is asked of it, or take the running one."""
         folders = {"state_dir": self.env["ETHOLAKE_STATE_DIR"], "s3_root": self.env["ETHOLAKE_S3_ROOT"]}
         options = local_server.options(Settings(port=0, **folders))
-        lifecycle.up(replace(options, record_calls=self.calls))
+        with pytest.MonkeyPatch.context() as patch:
+            if CLASS_ARCHIVE in self.env:
+                patch.setenv(CLASS_ARCHIVE, self.env[CLASS_ARCHIVE])
+            lifecycle.up(replace(options, record_calls=self.calls))
         self.env["PORT"] = "0"
         running = self("up")
         self.pid = running["pid"]
