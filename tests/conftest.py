@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 # Before anything imports boto3: nothing of the caller's environment may reach a test or its children.
@@ -42,6 +43,11 @@ sys.dont_write_bytecode = False
 # What is imported to collect the tests lives as long as they run. To look at it again and again took the garbage
 # collector a third of the time of the collection.
 gc.disable()
+# A machine with other work to do is slow: no property is tested against the clock.
+hypothesis.settings.register_profile(
+    "no-clock", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("no-clock")
 # Every server that a test or a command of a test starts ends with this process (and xdist's, if it is killed).
 _OWNERS = [os.getpid(), *([os.getppid()] if "PYTEST_XDIST_WORKER" in os.environ else [])]
 os.environ["LOCAL_MOCK_ENDS_WITH"] = ",".join(map(str, _OWNERS))

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import hypothesis
 import pytest
 from needs import missing_need
 
@@ -69,3 +70,9 @@ def test_a_test_without_a_browser_sees_no_event_loop_of_it(chromium_browser: Any
     page = chromium_browser.new_page()
     assert page.evaluate("6 * 7") == 42
     page.close()
+
+
+def test_no_property_is_tested_against_the_clock() -> None:
+    assert hypothesis.settings.default is not None
+    assert hypothesis.settings.default.deadline is None
+    assert hypothesis.HealthCheck.too_slow in hypothesis.settings.default.suppress_health_check
