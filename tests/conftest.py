@@ -66,8 +66,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--target", choices=("mock", "localstack", "aws"), default="mock", help="what answers")
 
 
-def pytest_collection_finish() -> None:
-    """Let the garbage collector run again, on what the tests make."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop() -> None:
+    """Let the garbage collector run again, on what the tests make; xdist's own process collects no tests."""
     gc.freeze()
     gc.enable()
 

@@ -1,6 +1,7 @@
 """The suite's own plugins: markers are held to, one test's browser is not seen by another."""
 
 import asyncio
+import gc
 import subprocess
 import sys
 from pathlib import Path
@@ -76,3 +77,8 @@ def test_no_property_is_tested_against_the_clock() -> None:
     assert hypothesis.settings.default is not None
     assert hypothesis.settings.default.deadline is None
     assert hypothesis.HealthCheck.too_slow in hypothesis.settings.default.suppress_health_check
+
+
+def test_the_collector_of_garbage_runs_while_tests_do() -> None:
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > 0
