@@ -24,7 +24,7 @@ from typing import Any
 
 from local_mock import watch
 from local_mock.errors import LocalMockError, ServerError, UsageError
-from local_mock.options import PREFIX, SWITCHES, Options
+from local_mock.options import HANDED_ON, PREFIX, SWITCHES, Options
 from local_mock.server import HEALTH, LOG_NAME, is_held
 
 __all__ = ["Running", "down", "occupant", "running", "up"]
@@ -218,7 +218,9 @@ def _environment(options: Options) -> dict[str, str]:
     paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     names = {name for name in options.hidden_variables if not name.endswith("_")}
     prefixes = (*(name for name in options.hidden_variables if name.endswith("_")), PREFIX)
-    kept = {k: v for k, v in os.environ.items() if k not in names and not k.startswith(prefixes)}
+    kept = {
+        k: v for k, v in os.environ.items() if k in HANDED_ON or (k not in names and not k.startswith(prefixes))
+    }
     if options.ends_with:
         kept[watch.VARIABLE] = ",".join(map(str, options.ends_with))
     return kept | {"PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))}

@@ -20,6 +20,9 @@ __all__ = ["SWITCHES", "VARIABLES", "Options", "from_environment", "switch", "sw
 DUMMY_KEY = "local_mock"  # access key and secret of the server's own calls and of jobs without a role
 PREFIX = "LOCAL_MOCK_"
 MOUNT = PREFIX + "S3_MOUNT"  # given to jobs, not an option
+ATHENA_MEMORY, ATHENA_TIMEOUT = PREFIX + "ATHENA_MEMORY", PREFIX + "ATHENA_TIMEOUT"  # see `local_mock.athena.pool`
+# No options: a server takes them from its environment, so they are handed on to it.
+HANDED_ON = frozenset({ATHENA_MEMORY, ATHENA_TIMEOUT})
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ def from_environment(environ: Mapping[str, str] | None = None, **given: Any) -> 
     environ = os.environ if environ is None else environ
     values: dict[str, Any] = {}
     for variable, text in environ.items():
-        if not variable.startswith(PREFIX) or variable in (MOUNT, watch.VARIABLE) or not text:
+        if not variable.startswith(PREFIX) or variable in {MOUNT, watch.VARIABLE, *HANDED_ON} or not text:
             continue
         name = VARIABLES.get(variable)
         if name is None:

@@ -7,6 +7,7 @@ Beside it: `needs.py` (markers, the order of modules), `browsers.py` (Chromium),
 """
 
 import contextlib
+import gc
 import os
 import sys
 import uuid
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 # Before anything imports boto3: nothing of the caller's environment may reach a test or its children.
@@ -38,6 +40,14 @@ os.environ |= {
 # which costs three times the import and was half of the suite's time where this variable is set.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+# What is imported to collect the tests lives as long as they run. To look at it again and again took the garbage
+# collector a third of the time of the collection.
+gc.disable()
+# A machine with other work to do is slow: no property is tested against the clock.
+hypothesis.settings.register_profile(
+    "no-clock", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("no-clock")
 # Every server that a test or a command of a test starts ends with this process (and xdist's, if it is killed).
 _OWNERS = [os.getpid(), *([os.getppid()] if "PYTEST_XDIST_WORKER" in os.environ else [])]
 os.environ["LOCAL_MOCK_ENDS_WITH"] = ",".join(map(str, _OWNERS))
@@ -56,6 +66,13 @@ _LOCALSTACK = Path(__file__).resolve().parent.parent / host.HOME
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--target", choices=("mock", "localstack", "aws"), default="mock", help="what answers")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop() -> None:
+    """Let the garbage collector run again, on what the tests make; xdist's own process collects no tests."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

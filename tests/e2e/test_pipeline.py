@@ -25,6 +25,7 @@ from etholake import local_server
 from etholake.settings import Settings
 from etholake.stages.lake import query
 from local_mock import lifecycle
+from local_mock.glue import class_archive
 
 pytestmark = pytest.mark.server
 
@@ -51,7 +52,10 @@ class Workplace:
         """Start a mock that records what is asked of it, or take the running one."""
         folders = {"state_dir": self.env["ETHOLAKE_STATE_DIR"], "s3_root": self.env["ETHOLAKE_S3_ROOT"]}
         options = local_server.options(Settings(port=0, **folders))
-        lifecycle.up(replace(options, record_calls=self.calls))
+        # This mock is killed, and ends soon: an archive that it began would be lost half made.
+        path = class_archive.archive(os.environ)
+        made = path is not None and path.is_file()
+        lifecycle.up(replace(options, record_calls=self.calls, class_archive=options.class_archive and made))
         self.env["PORT"] = "0"
         running = self("up")
         self.pid = running["pid"]

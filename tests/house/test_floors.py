@@ -77,7 +77,7 @@ def _imports(path: Path) -> Iterator[tuple[int, str]]:
     typing_only = {
         id(child)
         for node in ast.walk(tree)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
         for child in ast.walk(node)
     }
     for node in ast.walk(tree):

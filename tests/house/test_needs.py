@@ -1,12 +1,14 @@
 """The suite's own plugins: markers are held to, one test's browser is not seen by another."""
 
 import asyncio
+import gc
 import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import hypothesis
 import pytest
 from needs import missing_need
 
@@ -69,3 +71,14 @@ def test_a_test_without_a_browser_sees_no_event_loop_of_it(chromium_browser: Any
     page = chromium_browser.new_page()
     assert page.evaluate("6 * 7") == 42
     page.close()
+
+
+def test_no_property_is_tested_against_the_clock() -> None:
+    assert hypothesis.settings.default is not None
+    assert hypothesis.settings.default.deadline is None
+    assert hypothesis.HealthCheck.too_slow in hypothesis.settings.default.suppress_health_check
+
+
+def test_the_collector_of_garbage_runs_while_tests_do() -> None:
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > 0

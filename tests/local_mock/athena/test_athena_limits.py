@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from sqlglot import exp
 
+from local_mock import lifecycle, server
 from local_mock.athena import translate
 from local_mock.athena.dialect import parse_query
 from local_mock.athena.engine import Engine, Session
@@ -27,6 +28,7 @@ from local_mock.athena.pool import Limits, limits_of
 from local_mock.athena.translate.consumed import CONSUMED, check
 from local_mock.athena.translate.queries import compile_query
 from local_mock.data import FolderData
+from local_mock.options import from_environment
 
 pytestmark = pytest.mark.server  # the query process
 
@@ -213,3 +215,14 @@ def test_the_server_process_holds_no_duckdb() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=dict(os.environ)
     )
     assert done.stdout.strip() == "False"
+
+
+def test_the_variables_reach_the_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    wanted = {"LOCAL_MOCK_ATHENA_MEMORY": "512MB", "LOCAL_MOCK_ATHENA_TIMEOUT": "5"}
+    options = from_environment(wanted, port=0, s3_root=tmp_path / "s3", state_dir=tmp_path / "state")
+    monkeypatch.setattr(os, "environ", {**os.environ, **wanted})
+    started = lifecycle._environment(options)
+    assert wanted.items() <= started.items()
+    monkeypatch.setattr(os, "environ", started)
+    server._own_environment(server.make_context(options, 4566))
+    assert wanted.items() <= started.items()
