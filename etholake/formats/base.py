@@ -176,8 +176,10 @@ class LabelRecording:
     `time_unit` is "frame" (numbers from 0, half-open) or "second". A reader turns inclusive ends and 1-based
     frames into that form. `vocabulary` lists all actions that the file can hold, also those without a bout;
     `scored` says where they were looked for (default: in all of `observed`, whose stop None is the video's end,
-    for every animal). `media` are the video files that the source names, in their order; `offset_s` is added to
-    times in seconds. With `exclusive` every scored frame has exactly one action: those that the video's other
+    for every animal). In the spans `unknown` nobody knows whether the action took place (an event without its
+    start or stop was left out): their frames outside of bouts are unlabelled. `media` are the video files that the
+    source names, in their order; `offset_s` is added to times in seconds. With `exclusive` every scored frame has
+    exactly one action: those that the video's other
     exclusive recordings have were looked for in it, too.
     """
 
@@ -195,6 +197,7 @@ class LabelRecording:
     offset_s: float = 0.0
     remarks: tuple[Remark, ...] = ()
     exclusive: bool = False
+    unknown: tuple[ScoredSpan, ...] = ()
 
 
 class Format(ABC):

@@ -282,6 +282,7 @@ def convert_labels(
             for a, t in _triplets(Bout(action, 0, 1, agent), rule, rules, looked_for=True):
                 stop = int(span.stop) if span.stop is not None else rules.frames[1]
                 own_spans.setdefault((a, t, rule.name), []).append((int(span.start), stop))
+        _take_out_unknown(in_video.unknown, rules, own_rows, own_spans)
         for triplet, spans_of_triplet in own_spans.items():
             looked_for.setdefault(triplet, []).extend(spans_of_triplet)
     if rules.annotators == "ask":
@@ -298,6 +299,30 @@ def convert_labels(
     remarks += partly
     ordered = tuple(sorted(rows, key=lambda r: (r[3], r[0], r[1], r[2], r[4])))
     return Labelled(ordered, items, balance, tuple(remarks), spans)
+
+
+def _take_out_unknown(
+    unknown: Sequence[ScoredSpan],
+    rules: LabelRules,
+    rows: Collection[Row],
+    spans_of: dict[tuple[int, int, str], list[tuple[int, int]]],
+) -> None:
+    """Take the frames in which nobody knows whether an action took place off its spans; frames of bouts stay."""
+    first, stop = rules.frames
+    for span in unknown:
+        rule = rules.actions.get(span.action)
+        if rule is None or not rule.name:
+            continue
+        for agent, target in _triplets(Bout(span.action, 0, 1, span.agent), rule, rules, looked_for=True):
+            triplet = (agent, target, rule.name)
+            end = stop if span.stop is None else int(span.stop)
+            kept = [
+                part
+                for a, b in _union(spans_of.get(triplet, ()), first, stop)
+                for part in ((a, min(b, int(span.start))), (max(a, end), b))
+            ]
+            bouts = [row[3:] for row in rows if row[:3] == triplet]
+            spans_of[triplet] = list(_union([*kept, *bouts], first, stop))
 
 
 def _join(rows: set[Row], merged: Collection[str]) -> None:
@@ -320,13 +345,21 @@ def _refuse_disagreement(
     for (one, (rows, spans)), (two, (other_rows, other_spans)) in combinations(enumerate(opinions), 2):
         for triplet in sorted(spans.keys() & other_spans.keys()):
             ranges, other_ranges = (_union(s[triplet], *rules.frames) for s in (spans, other_spans))
-            shared = any(a < d and c < b for a, b in ranges for c, d in other_ranges)
-            bouts, other_bouts = ({r[3:] for r in own if r[:3] == triplet} for own in (rows, other_rows))
-            if shared and bouts != other_bouts:
+            shared = [(max(a, c), min(b, d)) for a, b in ranges for c, d in other_ranges if a < d and c < b]
+            bouts, other_bouts = (
+                {piece for r in own if r[:3] == triplet for piece in _within(r[3:], shared)}
+                for own in (rows, other_rows)
+            )
+            if bouts != other_bouts:
                 raise DataError(
                     f"{sources[one]} and {sources[two]} both label '{triplet[2]}', and differ (two annotators?). "
                     'Leave one of them in labels of [videos], or set annotators = "unite" in mapping.toml.'
                 )
+
+
+def _within(bout: tuple[int, int], spans: Sequence[tuple[int, int]]) -> Spans:
+    """Return the parts of a bout that lie in the spans."""
+    return tuple((max(bout[0], a), min(bout[1], b)) for a, b in spans if bout[0] < b and a < bout[1])
 
 
 def _rows(bout: Bout, rules: LabelRules) -> tuple[list[Row], str, bool]:

@@ -206,6 +206,26 @@ def test_annotators_who_differ_are_not_united_unasked() -> None:
     assert convert_labels([one, one], rules()).rows == ((1, 1, "rear", 5, 9),)  # twins say the same
 
 
+def test_frames_of_a_dropped_event_are_unlabelled_but_those_of_other_bouts_stay() -> None:
+    labels = LabelRecording(
+        "v", (Bout("rear", 5, 10, "a"), Bout("rear", 60, 70, "a")), ("rear",), "frame", animals=("a",),
+        unknown=(ScoredSpan("rear", 40, 80, "a"), ScoredSpan("rear", 90, None, "a")),
+    )  # fmt: skip
+    made = convert_labels([labels], rules())
+    assert made.items == ("mouse1,self,rear",)
+    assert made.spans == {"mouse1,self,rear": ((0, 40), (60, 70), (80, 90))}
+    assert len(made.rows) == 2
+    assert convert_labels([labels], rules(partial="as-absent")).spans == {}
+
+
+def test_two_annotators_disagree_only_where_both_looked() -> None:
+    one = LabelRecording("v", (Bout("rear", 5, 10, "a"),), ("rear",), "frame", observed=(0, 50))
+    other = LabelRecording("v", (Bout("rear", 60, 70, "a"),), ("rear",), "frame", observed=(40, 100))
+    assert len(convert_labels([one, other], rules()).rows) == 2
+    with pytest.raises(DataError, match="both label 'rear', and differ"):
+        convert_labels([one, LabelRecording("v", (), ("rear",), "frame", observed=(0, 8))], rules())
+
+
 def test_an_action_that_was_looked_for_in_a_part_of_the_video_keeps_its_spans() -> None:
     own = labels(
         Bout("rear", 5, 9, "a"), scored=(ScoredSpan("rear", 0, 40, "a"), ScoredSpan("sniff", 0, None, "a"))

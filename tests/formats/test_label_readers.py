@@ -222,9 +222,10 @@ def test_unpaired_events_are_dropped_or_last_until_the_end_if_asked(tmp_path: Pa
     path = twins.boris(tmp_path, UNPAIRED)
     dropped = read(path, unpaired="drop")[0]
     assert frames(dropped) == [("attack", 30, 60)]
-    assert [
-        r.kind for r in dropped.remarks if "has no stop: it is left out, and all frames around it count" in r.text
-    ] == ["left-out"]
+    assert [(s.action, s.agent, s.start, s.stop) for s in dropped.unknown] == [("attack", "mouse", 3.0, None)]
+    (remark,) = [r for r in dropped.remarks if r.kind == "left-out"]
+    assert remark.text.endswith("it is left out, and the time from 3 s to the end is unlabelled for the behaviour")
+    assert any("has 3 events, an odd number" in r.text for r in dropped.remarks)
     lasting = read(path, unpaired="until-end")[0]
     assert frames(lasting) == [("attack", 30, 60), ("attack", 90, 1800)]  # 60 s at 30 frames/s
     assert [r.kind for r in lasting.remarks if "until the end" in r.text] == ["assumed"]
@@ -234,6 +235,24 @@ def test_a_start_while_the_state_is_on_is_unpaired(tmp_path: Path) -> None:
     rows = "".join(f"{t},p.mp4,60,30,m,attack,,,{s}\n" for t, s in [(1, "START"), (2, "START"), (3, "STOP")])
     with pytest.raises(DataError, match=r"(?s)\(1\).*line 17: "):
         read(twins.boris_old(tmp_path, rows))
+
+
+def test_a_dropped_event_is_unknown_from_its_start_to_the_next_event_or_from_the_one_before_its_stop(
+    tmp_path: Path,
+) -> None:
+    log = [(1, "STOP"), (2, "START"), (3, "STOP"), (4, "STOP"), (5, "START"), (6, "START"), (7, "STOP")]
+    rows = "".join(f"{t},p.mp4,60,30,m,attack,,,{status}\n" for t, status in log)
+    (recording,) = read(twins.boris_old(tmp_path, rows), unpaired="drop")
+    assert frames(recording) == [("attack", 60, 90), ("attack", 180, 210)]
+    assert [(s.start, s.stop) for s in recording.unknown] == [(-math.inf, 1), (3, 4), (5, 6)]
+    assert [(s.start, s.stop) for s in in_frames(recording).unknown] == [(0, 30), (90, 120), (150, 180)]
+
+
+def test_an_unknown_span_of_queued_media_is_that_of_its_video(tmp_path: Path) -> None:
+    path = twins.boris_new(tmp_path, [("attack", "START", 1.0)], source="player #1:a.mp4;b.mp4",
+                           length="10.000;20.000", fps="30.000;25.000")  # fmt: skip
+    first, second = read(path, unpaired="drop")
+    assert [[(s.start, s.stop) for s in r.unknown] for r in (first, second)] == [[(1.0, None)], [(-9.0, None)]]
 
 
 def test_a_bout_until_an_unknown_end_needs_the_video(tmp_path: Path) -> None:

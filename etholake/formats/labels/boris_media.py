@@ -103,8 +103,8 @@ def recordings(
     lengths = [item.length_s for item in queue]
     end = sum(length for length in lengths if length) if queue and all(lengths) else None
     where = f"observation '{observation}', "
-    bouts, about = pair(path, events, options, where=where, end=end)
-    about = [*remarks, *about]
+    paired = pair(path, events, options, where=where, end=end)
+    about = [*remarks, *paired.remarks]
     if beside:
         text = f"{where}{len(beside)} media of other players are other views of the same time: {', '.join(beside)}"
         about.append(Remark("note", text, path))
@@ -117,11 +117,12 @@ def recordings(
         animals=animals,
         annotator=observation,
         remarks=tuple(about),
+        unknown=paired.unknown,
     )
     if not queue:
-        return [replace(common, bouts=tuple(bouts))]
+        return [replace(common, bouts=paired.bouts)]
     if len(queue) == 1:
-        return [_of(common, queue[0], bouts, beside)]
+        return [_of(common, queue[0], paired.bouts, beside)]
     if not all(lengths[:-1]):
         names = ", ".join(item.file for item in queue[:-1] if not item.length_s)
         raise DataError(
@@ -132,18 +133,22 @@ def recordings(
     stops = [*starts[1:], math.inf]
     results = []
     for item, start, stop in zip(queue, starts, stops, strict=True):
-        inside, cut = _between(bouts, start, stop)
+        inside, cut = _between(paired.bouts, start, stop)
         text = f"{where}{cut} bouts go on in the next of the queued media and are cut at its border"
         notes = (Remark("note", text, path),) if cut else ()
         seen = (max(observed[0] - start, 0), None if observed[1] is None else max(observed[1] - start, 0))
-        results.append(
-            _of(replace(common, observed=seen, remarks=(*common.remarks, *notes)), item, inside, beside)
+        unknown = tuple(
+            replace(s, start=s.start - start, stop=None if s.stop is None else s.stop - start)
+            for s in paired.unknown
+            if s.start < stop and (s.stop is None or s.stop > start)
         )
+        own = replace(common, observed=seen, unknown=unknown, remarks=(*common.remarks, *notes))
+        results.append(_of(own, item, inside, beside))
         common = replace(common, remarks=())  # once, not with each video
     return results
 
 
-def _of(common: LabelRecording, media: Media, bouts: list[Bout], beside: tuple[str, ...]) -> LabelRecording:
+def _of(common: LabelRecording, media: Media, bouts: Sequence[Bout], beside: tuple[str, ...]) -> LabelRecording:
     frames = round(media.length_s * media.fps) if media.length_s and media.fps else None
     return replace(
         common,

@@ -8,6 +8,7 @@ on one clock, and are taken apart here into one recording a video.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -127,6 +128,14 @@ def _observation(
     for index, raw in enumerate(observation.get("events", []), start=1):
         event = _event(path, name, index, raw, ethogram, offset)
         events.append(event)
+    counts = Counter(event.key for event in events if event.status is None)
+    for (subject, _, code, _), count in counts.items():
+        if count % 2:
+            text = (
+                f"observation '{name}': '{code}' of subject '{subject}' has {count} events, an odd number: they "
+                "start and stop it by turns, but any of them may be the one without a partner"
+            )
+            remarks.append(Remark("assumed", text, path, remedy="mend the observation in BORIS"))
     undefined = sorted({event.action for event in events} - ethogram.states.keys())
     if undefined:
         text = f"observation '{name}' has codes that are not in the ethogram, taken as states: {undefined}"

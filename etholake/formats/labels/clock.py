@@ -55,6 +55,8 @@ def in_frames(recording: LabelRecording, fps: float | None = None) -> LabelRecor
     def frame(time: float) -> float:
         if recording.time_unit == "second":
             time = (time + recording.offset_s) * float(rate or 0)
+        if time == -math.inf:
+            return 0
         if math.isinf(time):
             if recording.frame_count is None:
                 raise DataError(
@@ -85,6 +87,7 @@ def in_frames(recording: LabelRecording, fps: float | None = None) -> LabelRecor
         offset_s=0.0,
         observed=(max(frame(recording.observed[0]), 0), None if last is None else frame(last)),
         scored=None if recording.scored is None else tuple(_span(span, frame) for span in recording.scored),
+        unknown=tuple(_span(span, frame) for span in recording.unknown),
         remarks=(*recording.remarks, *empty),
     )
 

@@ -154,16 +154,17 @@ def _manual(path: Path, sheet: EthoVisionSheet, options: ReadOptions) -> LabelRe
             problems.append(str(err))
     raise_collected(DataError, f"{path}: rows that cannot be read", problems[:20])
     where = f"sheet '{sheet.name}', " if sheet.name else ""
-    bouts, remarks = pair(path, events, options, where=where)
+    paired = pair(path, events, options, where=where)
     name, media = video_of(path, sheet)
     return LabelRecording(
         name,
-        tuple(bouts),
+        paired.bouts,
         scorable((e.action for e in events), events, options),
         "second",
         animals=tuple(dict.fromkeys(e.agent for e in events if e.agent)),
         media=media,
-        remarks=tuple(remarks),
+        remarks=paired.remarks,
+        unknown=paired.unknown,
     )
 
 
