@@ -24,7 +24,7 @@ function view(name) {
   }
   document.body.dataset.view = name;
   if (name === "library") { document.title = "Etholake: review"; Library.show(go).catch(fail); }
-  if (name === "learn") Learn.compare().catch(fail);
+  if (name === "learn") Learn.show().catch(fail);
 }
 
 /** A video is a page of its own: nothing of the one before is left, and the address can be kept. */
@@ -150,10 +150,14 @@ const RUN = {
   near: () => { $("near").click(); }, next: nextOfQueue,
 };
 
-async function nextOfQueue() {
-  if (!waiting.length) waiting = await Learn.queue(go);
-  const b = waiting.shift();
+function keep(bouts) {
+  waiting = bouts;
   try { sessionStorage.setItem("etholake-queue", JSON.stringify(waiting)); } catch { /* then the queue is asked for anew */ }
+}
+async function nextOfQueue() {
+  if (!waiting.length) await Learn.queue(go, keep);
+  const b = waiting[0];
+  keep(waiting.slice(1));
   if (b) go(b.split, b.lab_id, b.video_id, b.id);
   else fail(new Error("No prediction waits to be judged."));
 }
@@ -178,7 +182,7 @@ function listen() {
   for (const id of ["path", "near", "curve", "agent", "target", "action", "bulk-run"]) $(id).addEventListener("change", later);
   $("help").addEventListener("click", () => Keys.open(start.actions));
   Library.listen(() => Library.show(go).catch(fail));
-  Learn.listen(start, go, fail);
+  Learn.listen(start, go, keep, fail);
   Player.listen();
   addEventListener("resize", later);
   Ui.theme(() => { if (video) { Arena.useTheme(); later(); } });
