@@ -255,16 +255,17 @@ def test_the_queue_of_a_lab_and_a_run_is_worked_through(open_review: Open) -> No
     shown.select_option("#queue-run", "r1")
     shown.click("#queue-form button")
     # other tests have judged some of the five
-    expect(shown.locator("#queue tbody tr").nth(2)).to_be_visible()
+    expect(shown.locator("#queue tbody tr").nth(2)).to_be_visible(timeout=30_000)
     assert set(shown.locator("#queue tbody td:nth-child(5)").all_inner_texts()) == {"r1"}
+    first = shown.inner_text("#queue-count")
     shown.select_option("#queue-lab", "north")
     shown.select_option("#queue-run", "r2")
     shown.click("#queue-form button")
     # that of r1 in this stretch is another bout
-    expect(shown.locator("#queue tbody tr")).to_have_count(1)
+    expect(shown.locator("#queue tbody tr")).to_have_count(1, timeout=30_000)
     shown.select_option("#queue-run", "r1")
     shown.click("#queue-form button")
-    expect(shown.locator("#queue tbody tr").nth(2)).to_be_visible()
+    expect(shown.locator("#queue-count")).to_have_text(first, timeout=30_000)
     frames = shown.locator("#queue tbody td:nth-child(4)").all_inner_texts()
     shown.locator("#queue tbody button").nth(1).focus()
     shown.keyboard.press("Enter")
@@ -276,18 +277,46 @@ def test_the_queue_of_a_lab_and_a_run_is_worked_through(open_review: Open) -> No
     expect(shown.locator("#queue-run")).to_have_value("r1")
 
 
+def test_the_probabilities_of_a_training_are_a_curve(open_review: Open) -> None:
+    """A training has another name than the runs that predict with its model."""
+    shown = open_review("sara", VIDEO)
+    shown.select_option("#curve", "probability")
+    expect(shown.locator("#curve-run")).to_have_value("job-1", timeout=30_000)
+    shown.select_option("#agent", "1")
+    shown.fill("#action", "chase")
+    shown.press("#action", "Tab")
+    expect(shown.locator("#curve-what")).to_have_text("mouse1 chase mouse2")
+    go_to(shown, 690)
+    # a chosen bout says whose curve it is
+    shown.keyboard.press("ArrowDown")
+    expect(shown.locator("#curve-what")).to_have_text("the training has no probabilities of mouse1 attack")
+    shown.select_option("#curve", "speed")
+    expect(shown.locator("#curve-run")).to_be_hidden()
+
+
+def test_a_hidden_video_is_not_drawn(open_review: Open) -> None:
+    shown = open_review("tess", VIDEO)
+    expect(shown.locator("#wait")).to_be_hidden()
+    shown.click("#to-learn")
+    # `open_review` fails if this draws on a canvas without a size
+    shown.evaluate("dispatchEvent(new Event('resize'))")
+    shown.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    shown.evaluate("Arena.draw(0, { path: 'none', near: false, from: 0, to: 10, exact: false, film: null })")
+    assert shown.evaluate("document.getElementById('arena').width") == 0
+
+
 def test_two_runs_are_compared_never_one_with_itself(open_review: Open) -> None:
     shown = open_review("ruth")
     shown.click("#to-learn")
     first, second = shown.locator("#run-first"), shown.locator("#run-second")
-    expect(first).to_have_value("r1")
+    expect(first).to_have_value("r1", timeout=30_000)
     expect(second).to_have_value("r2")
     shown.click("#compare-form button")
-    expect(shown.locator("#compare tbody tr")).to_have_text(["northchase0.250.750.50"])
+    expect(shown.locator("#compare tbody tr")).to_have_text(["northchase0.250.750.50"], timeout=30_000)
     first.select_option("r2")
     expect(second).to_have_value("r1")
     shown.click("#compare-form button")
-    expect(shown.locator("#compare tbody tr")).to_have_text(["northchase0.750.25-0.50"])
+    expect(shown.locator("#compare tbody tr")).to_have_text(["northchase0.750.25-0.50"], timeout=30_000)
     expect(shown.locator("#versions tbody")).to_contain_text("no version is registered")
     shown.route("**/api/learn*", lambda route: route.fulfill(json={"runs": ["r1"], "versions": []}))
     shown.click("#to-queue")

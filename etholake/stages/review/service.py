@@ -110,7 +110,7 @@ class ReviewService:
         return self._opened(given).seconds()
 
     def curve(self, given: Given) -> Json:
-        """Return the stored probabilities of a run."""
+        """Return the out-of-fold probabilities of a training, by default of the last one."""
         return self._opened(given).curve(given.get("run", ""))
 
     def queue(self, given: Given) -> Json:

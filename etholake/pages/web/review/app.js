@@ -72,7 +72,7 @@ async function openVideo(given) {
 // --- what is drawn -------------------------------------------------------------------------------------------
 function later() { if (!soon) soon = requestAnimationFrame(() => { soon = 0; paint(); }); }
 function paint() {
-  if (!video || !Labels.current()) return;
+  if (!video || !Labels.current() || document.body.dataset.view !== "video") return; // a hidden canvas has no size
   const frame = Player.at(), ready = Slices.want(frame, frame), why = Slices.whyFailed(frame);
   $("wait").hidden = (ready && !why && video.slices > 0);
   $("wait").textContent = why ? `These poses could not be read: ${why}` : video.slices ? "Loading poses …" : "No poses: the lake has no tracks of this video.";
@@ -179,7 +179,7 @@ document.addEventListener("keydown", (event) => {
 function listen() {
   for (const button of document.querySelectorAll("[data-command]")) button.addEventListener("click", (event) => RUN[button.dataset.command](event));
   for (const button of $("views").children) button.addEventListener("click", () => (button.dataset.view === "library" && video ? (location.search = "") : view(button.dataset.view)));
-  for (const id of ["path", "near", "curve", "agent", "target", "action", "bulk-run"]) $(id).addEventListener("change", later);
+  for (const id of ["path", "near", "curve", "agent", "target", "action", "bulk-run", "curve-run"]) $(id).addEventListener("change", later);
   $("help").addEventListener("click", () => Keys.open(start.actions));
   Library.listen(() => Library.show(go).catch(fail));
   Learn.listen(start, go, keep, fail);
