@@ -79,7 +79,7 @@ def test_the_path_of_video_11_by_hand(at: Settings, tmp_path: Path) -> None:
     walker = rows[rows.mouse_id == 1]
     assert walker.x.tolist() == pytest.approx([second * 10 + 4 for second in range(10)])  # means of ten frames
     assert set(rows[rows.mouse_id == 2].video_second) == set(range(10))
-    assert "that of its tail_base" in summary
+    assert "that of its tail_base, the mean of each second" in summary
 
 
 @pytest.mark.parametrize(

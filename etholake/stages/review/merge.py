@@ -223,7 +223,8 @@ def _replace(
 
 
 def _sentence(details: Mapping[str, Any]) -> str:
-    text = f"{details['labels']:,} labels of {details['videos']:,} videos are in annotations_enriched now"
+    videos = "1 video" if details["videos"] == 1 else f"{details['videos']:,} videos"
+    text = f"{details['labels']:,} labels of {videos} are in annotations_enriched now"
     if details["joined"]:
         text += f"; {details['joined']:,} more became part of a label of their kind that they overlap"
     if details["not_looked_for"]:
