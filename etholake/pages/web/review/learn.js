@@ -107,7 +107,7 @@ async function compare() {
   fill($("compare"), [
     ["lab", (r) => r[0]], ["action", (r) => r[1]], [`first: ${first}`, (r) => share(r[2]), "num"], [`second: ${second}`, (r) => share(r[3]), "num"],
     ["difference", (r) => (r[2] == null || r[3] == null ? "–" : (r[3] - r[2]).toFixed(2)), "num"],
-  ], answer.scores, null, "no scores of these runs: run `etholake evaluate`");
+  ], answer.scores, null, `no scores of these runs are stored: \`etholake evaluate --held-out --submission FILE --run-id ${second}\`, with the file that \`etholake predict\` wrote, stores those of a run`);
 }
 
 async function follow(job, fail) {
