@@ -16,7 +16,8 @@ export function chart(name, values) {
   let pen = "M";
   const path = values.map((value, i) => {
     if (value == null) { pen = "M"; return ""; }
-    const point = `${pen}${x(i).toFixed(2)},${y(value).toFixed(2)}${pen === "M" ? "h0" : ""}`; // a lone value is a dot
+    const dot = pen === "M" && values[i + 1] == null ? "h0" : ""; // a lone value is a dot
+    const point = `${pen}${x(i).toFixed(2)},${y(value).toFixed(2)}${dot}`;
     pen = "L";
     return point;
   }).join("");
