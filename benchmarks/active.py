@@ -194,6 +194,7 @@ def bouts(features: Features, model: Boosted, video: LabelledVideo) -> list[dict
                 "agent_id": agent, "target_id": target, "action": action,
                 "start_frame": tracks.first_frame + start, "stop_frame": tracks.first_frame + stop,
                 "confidence": float(values[start:stop].mean()), "seconds": (stop - start) / tracks.fps,
+                "others": 0, "seen_by": 0,
             })  # fmt: skip
     return rows
 

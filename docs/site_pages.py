@@ -27,7 +27,11 @@ READMES = {
     "benchmarks.md": "benchmarks/README.md", "benchmark-history.md": "benchmarks/history.md",
     "changelog.md": "CHANGELOG.md",
 }  # fmt: skip
+# The theme loads this from the network where a page is a file; `docs/file-worker.js` stands in its place.
+_FOREIGN_WORKER = "https://unpkg.com/iframe-worker/shim"
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s#]*)(#[^)\s]*)?\)")
+# A document that a text names, `docs/formats.md`, is a link in the site.
+_NAME = re.compile(r"(?<![\[`])`([\w./-]+\.md)`(?!`)")
 _CODE = re.compile(r"(```.*?```)", re.DOTALL)
 
 
@@ -56,8 +60,30 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str: 
         return markdown
     pieces = _CODE.split(markdown)
     for number in range(0, len(pieces), 2):  # the others are code
-        pieces[number] = _LINK.sub(lambda match: _linked(match, address, source), pieces[number])
+        text = _NAME.sub(lambda match: _link_of(match, source), pieces[number])
+        pieces[number] = _LINK.sub(lambda match: _linked(match, address, source), text)
     return "".join(pieces)
+
+
+def _link_of(match: re.Match[str], source: str) -> str:
+    """Return the link to a document that is named from the root, or from the folder of the text."""
+    for folder in ("", posixpath.dirname(source), "docs", "docs/tutorials"):
+        path = posixpath.normpath(posixpath.join(folder, match[1]))
+        if (path in READMES.values() or path.startswith("docs/")) and (ROOT / path).is_file():
+            target = posixpath.relpath(path, posixpath.dirname(source) or ".")
+            return f"[{match[0]}]({target})"
+    return match[0]
+
+
+def on_post_page(output: str, page: Any, config: Any) -> str:  # noqa: ARG001
+    """Return a page that loads nothing from the network."""
+    folder = posixpath.dirname(page.file.src_uri) or "."
+    return output.replace(_FOREIGN_WORKER, posixpath.relpath("file-worker.js", folder))
+
+
+def on_post_template(output: str, template_name: str, config: Any) -> str:  # noqa: ARG001
+    """Return a template, such as the page of a missing address, that loads nothing from the network."""
+    return output.replace(_FOREIGN_WORKER, "/file-worker.js")
 
 
 def _linked(match: re.Match[str], address: str, source: str) -> str:
@@ -77,7 +103,8 @@ def _linked(match: re.Match[str], address: str, source: str) -> str:
 def _start(readme: str) -> str:
     """Return the README's section on a lab's own folder as the first page to follow."""
     section = readme.split("## Your own folder", 1)[1].split("\n## ", 1)[0]
-    return f"# Your own folder in ten minutes\n{section}"
+    needed = "Etholake is installed as the [first page](README.md#two-commands) says; the first `make` does it."
+    return f"# Your own folder in ten minutes\n\n{needed}\n{section}"
 
 
 def _command_line() -> str:
@@ -112,14 +139,14 @@ def _command_line() -> str:
 
 def _tables() -> str:
     """Return every table of the lake with its columns, from the contract."""
-    lines = ["# Tables", "", "One row is one of what stands behind the name; a partition is a folder of the lake."]
+    lines = ["# Tables", "", "The tables of the lake, as Athena has them. A partition is a folder of the lake."]
     for name, table in TABLES.items():
         partitions = f" Partitions: {', '.join(f'`{p}`' for p in table.partitions)}." if table.partitions else ""
         lines += [
             "",
             f"## {name}",
             "",
-            f"{_cell(table.grain)}.{partitions}",
+            f"One row is one {_cell(table.grain)}.{partitions}",
             "",
             "| column | type | holds |",
             "|---|---|---|",

@@ -208,6 +208,8 @@ class NotebookLake:
         ------
         AwsError
             Athena refused the statement; the message has its reason.
+        UsageError
+            `parameters` is a text, not a list of values.
 
         Examples
         --------
@@ -217,6 +219,8 @@ class NotebookLake:
 
         from etholake.stages.lake import query
 
+        if isinstance(parameters, (str, bytes)):  # a sequence, too, but of its characters
+            raise UsageError(f"Give the parameters as a list: [{parameters!r}].")
         result = query.run_sql(self.settings, statement, [str(value) for value in parameters])
         return pd.DataFrame(result.rows, columns=result.columns)
 

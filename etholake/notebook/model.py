@@ -41,6 +41,10 @@ class TrainedModel:
     model: Model
     max_gap_frames: int
 
+    def __repr__(self) -> str:
+        """Return one line: a notebook shows it, and the trees of a model would fill pages."""
+        return f"TrainedModel of family '{self.family}', actions: {', '.join(self.actions)}"
+
     @property
     def family(self) -> str:
         """The name of the model's family."""

@@ -63,6 +63,25 @@ class VideoReview:
         return sorted(labels, key=lambda b: (b.start_frame, b.stop_frame, b.triplet, b.bout_id))
 
     @property
+    def joined_labels(self) -> list[ReviewedBout]:
+        """Return the labels by start, with those of the same animals and action that share a frame as one.
+
+        An accepted prediction and the annotation of the same event are two bouts, but one event.
+        """
+        joined: list[ReviewedBout] = []
+        # {triplet: place of its last bout}
+        last: dict[Triplet, int] = {}
+        for bout in self.labels:
+            place = last.get(bout.triplet)
+            if place is not None and bout.start_frame < joined[place].stop_frame:
+                stop_frame = max(bout.stop_frame, joined[place].stop_frame)
+                joined[place] = replace(joined[place], stop_frame=stop_frame)
+            else:
+                last[bout.triplet] = len(joined)
+                joined.append(bout)
+        return joined
+
+    @property
     def looked_for(self) -> set[Triplet]:
         """Return the triplets that a reviewer has looked for in the whole video."""
         return {b.triplet for b in self._bouts.values() if b.source == LOOKED_FOR and b.status == KEPT}

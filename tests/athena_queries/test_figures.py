@@ -79,7 +79,7 @@ def test_the_path_of_video_11_by_hand(at: Settings, tmp_path: Path) -> None:
     walker = rows[rows.mouse_id == 1]
     assert walker.x.tolist() == pytest.approx([second * 10 + 4 for second in range(10)])  # means of ten frames
     assert set(rows[rows.mouse_id == 2].video_second) == set(range(10))
-    assert "that of its tail_base" in summary
+    assert "that of its tail_base, the mean of each second" in summary
 
 
 @pytest.mark.parametrize(
@@ -185,6 +185,34 @@ def test_time_begins_at_zero_and_minutes_are_whole() -> None:
             axes = draw.speed(minutes, "Speed").axes[0]
             low, high = axes.get_xlim()
             assert [tick for tick in axes.get_xticks() if low <= tick <= high] == list(range(last + 1))
+
+
+def test_n_is_that_of_each_action() -> None:
+    """A lab that did not look for an action has no value of it."""
+    looked_for = [("rear", video) for video in range(3)] + [("sniff", video) for video in range(5)]
+    shares = pd.DataFrame([
+        {"group": "all", "lab": "east", "video": video, "agent_id": 1, "action": action, "percent": 1.0 + video}
+        for action, video in looked_for
+    ])  # fmt: skip
+    with style.styled():
+        (legend,) = draw.budget(shares, "Budget").legends
+    assert [text.get_text() for text in legend.get_texts()] == ["all (n = 3 to 5, by action)"]
+
+
+def test_one_minute_has_an_interval_of_its_own() -> None:
+    minutes = pd.concat([places().assign(group="all", speed=speed, mouse_id=speed) for speed in (1, 3)])
+    with style.styled():
+        axes = draw.speed(minutes.assign(minute=0), "Speed").axes[0]
+    (line,) = (c for c in axes.collections if type(c).__name__ == "LineCollection")
+    ((start, stop),) = line.get_segments()
+    assert start[1] < 2 < stop[1]
+    assert start[0] == stop[0] == 0
+
+
+def test_a_comparison_without_an_interval_says_so() -> None:
+    (few,) = compare({("a", "rear"): [1.0, 2.0, 3.0], ("b", "rear"): [5.0, 5.0, 5.0]})
+    assert few.effect_low is None
+    assert draw._significance(few).startswith("n = 3, 3, no interval, p = ")
 
 
 def test_a_title_says_whose_data_it_shows() -> None:

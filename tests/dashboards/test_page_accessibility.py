@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from curate.test_quality import REPORTS, VIDEOS
 from evaluation.test_evaluation_page import SAID, TRUTH
@@ -16,10 +17,11 @@ from test_dashboard_page import LOADED, packed
 
 from browsers import faults
 from etholake.curate import quality
-from etholake.pages import curves, run_report
+from etholake.pages import curves, drift, run_report
 from etholake.pages import quality as quality_page
 from etholake.pages.dashboards import page as dashboard_page
 from etholake.stages.reports import run_report as report
+from etholake.stages.serving.drift import FEATURES, baseline, compare
 
 SIZES = [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")]
 
@@ -70,11 +72,30 @@ def test_the_report_of_a_run_and_the_curves_break_no_rule(
                  {"stage": "serving", "work": "1 request", "usd": 0.045, "per": "1,000 requests"}],
         "logs": [{"what": "a job's lines (CloudWatch)", "where": place, "link": ""}],
     }  # fmt: skip
-    texts = {"report": run_report.render(collected), "curves": curves.render({"a-job": {"loss": [0.5, 0.25]}})}
+    rows = [{"epoch": 1.0, "loss": 0.5}, {"epoch": 2.0, "loss": 0.25}]
+    texts = {"report": run_report.render(collected), "curves": curves.render({"a-job": rows})}
     problems = [
         (name, *fault) for name, text in texts.items() for fault in faults(open_file(text, width, scheme), axe)
     ]
     assert problems == []
+
+
+@pytest.mark.parametrize(("width", "scheme"), SIZES)
+def test_the_drift_breaks_no_rule(open_file: Callable[..., Any], axe: str, width: int, scheme: str) -> None:
+    training = np.arange(100.0)
+    requested = {"same": training, "moderate": training + 5, "drifted": training + 1000}
+    features = [row for values in requested.values() for row in drift_rows(training, values)]
+    details = {"endpoint": "etholake", "requests": 20, "model_fingerprint": "abc", "other_models": 1,
+               "unreadable": 0, "features": features, "enough": True}  # fmt: skip
+    text = drift.render(details, same=0.1, drifted=0.25, fewest_requests=5)
+    assert faults(open_file(text, width, scheme), axe) == []
+
+
+def drift_rows(training: Any, requests: Any) -> list[dict[str, Any]]:
+    """Return a feature of training compared with that of requests."""
+    nothing = {name: np.empty(0) for name in FEATURES}
+    kept = baseline(nothing | {"speed_cm_s": training}, "abc", 1)
+    return compare(kept, nothing | {"speed_cm_s": requests})
 
 
 @pytest.mark.parametrize(("width", "scheme"), SIZES)

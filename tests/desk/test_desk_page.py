@@ -129,6 +129,14 @@ def test_a_metric_is_drawn_as_a_curve_with_gaps(page: Any) -> None:
         document.getElementById('charts').append(chart('loss', [4, 2, null, 3, 0])))""")
     assert shown.get_attribute("#charts path", "d") == "M0.00,5.00L25.00,50.00M75.00,27.50L100.00,95.00"
     expect(shown.locator("#charts figcaption")).to_contain_text("0.000")
+    # trees have one value, and no validation has none
+    shown.evaluate("""import('./web/desk/charts.js').then(({ chart }) =>
+        document.getElementById('charts').replaceChildren(chart('score', [null, 0.5]), chart('loss', [null])))""")
+    score, loss = shown.locator("#charts path").all()
+    assert (score.get_attribute("d"), loss.get_attribute("d")) == ("M100.00,50.00h0", "")
+    assert score.evaluate("path => getComputedStyle(path).strokeLinecap") == "round"
+    labels = [svg.get_attribute("aria-label") for svg in shown.locator("#charts svg").all()]
+    assert labels == ["score: 1 values, from 0.500 to 0.500, now 0.5000", "loss: no value yet"]
 
 
 def test_only_the_page_itself_may_start_something(desk: Any) -> None:

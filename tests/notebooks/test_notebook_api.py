@@ -118,6 +118,11 @@ def test_sql_and_reports(lab: Any) -> None:
     assert not lab.report("lake_overview").empty
 
 
+def test_a_model_is_one_line_in_a_notebook(model: Any) -> None:
+    assert repr(model) == f"TrainedModel of family '{model.family}', actions: {', '.join(model.actions)}"
+    assert len(repr(model)) < 300
+
+
 def test_a_model_predicts_tracks_of_the_lake_and_of_a_file(lab: Any, model: Any) -> None:
     assert (model.family, set(model.actions)) == ("boosted", {"chase", "rest"})
     tracks = lab.tracks("cage 4")
@@ -142,6 +147,7 @@ def test_a_model_predicts_tracks_of_the_lake_and_of_a_file(lab: Any, model: Any)
         (lambda lab: lab.videos(split="trian"), UsageError, "no split 'trian'.*train"),
         (lambda lab: lab.videos(lab="Lab C"), UsageError, "no lab 'Lab C'.*Lab B"),
         (lambda lab: lab.sql("SELECT wrong FROM predictions"), AwsError, "wrong"),
+        (lambda lab: lab.sql("SELECT ?", "chase"), UsageError, r"parameters as a list: \['chase'\]"),
         (lambda lab: lab.model("nowhere"), UsageError, "no model at 'nowhere'"),
         (lambda lab: lab.train("bosted"), UsageError, "no model configuration 'bosted'.*boosted"),
         (lambda _: el.open(port=1), AwsError, "Nothing answers"),

@@ -6,9 +6,12 @@ import dataclasses
 import logging
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
+from browsers import watched
 from etholake import cli
 from etholake.contract import TABLES
 from etholake.settings import Settings
@@ -61,3 +64,26 @@ def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
     for page in site.rglob("*.html"):
         elsewhere = [m[0] for m in loaded.finditer(page.read_text()) if 'rel="canonical"' not in m[0]]
         assert elsewhere == [], page
+
+
+def test_the_search_finds_a_page_where_the_site_is_a_folder_of_files(site: Path, chromium_browser: Any) -> None:
+    shown = chromium_browser.new_page()
+    _, requests = watched(shown)
+    for page in ("index.html", "tutorials/pose-lab.html"):
+        shown.goto((site / page).as_uri())
+        shown.click(".md-search__input")
+        shown.keyboard.type("quarantine")
+        expect(shown.locator(".md-search-result__link").first).to_be_visible(timeout=60_000)
+    assert [address for address in requests if not address.startswith(("file:", "data:", "about:"))] == []
+    shown.close()
+
+
+def test_a_document_that_a_text_names_is_a_link(site: Path) -> None:
+    start = (site / "index.html").read_text()
+    assert '<a href="formats.html"><code>docs/formats.md</code></a>' in start
+    assert '<a href="tutorials/video-lab.html"><code>video-lab.md</code></a>' in start
+    desk = (site / "desk.html").read_text()
+    assert '<a href="review.html"><code>review.md</code></a>' in desk
+    # a file of a lab is none of ours
+    assert "<code>data/imports/my_lab/report.md</code>" in start
+    assert "report.md</code></a>" not in start

@@ -34,7 +34,7 @@ def review_settings(mock_settings: Settings) -> Settings:
     probability = {"lab_id": "north", "video_id": 41, "agent_id": 1, "target_id": 2, "action": "chase"}
     values = ({"video_frame": frame, "probability": frame / 10} for frame in range(10))
     lake.replace_table(
-        "out_of_fold", rows("out_of_fold", *(probability | v for v in values)), "one", {"run_id": "r1"}
+        "out_of_fold", rows("out_of_fold", *(probability | v for v in values)), "one", {"run_id": "job-1"}
     )
     film = {"video_id": 42, "source_file": "videos/lab_id=north/42.mp4", "bytes": len(FILM), "codec": "h264",
             "frames_per_second": 20.0, "frame_map": "offset", "frame_difference": 3, "flags": []}  # fmt: skip

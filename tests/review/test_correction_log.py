@@ -128,14 +128,19 @@ def test_merging_makes_a_new_generation_that_the_next_curation_keeps(lake: tuple
     own.change(Operation("delete", (ANNOTATED[0].bout_id,)), "ann")
     own.change(Operation("accept", (PREDICTED[3].bout_id,)), "ann")
     own.change(Operation("create", agent_id=2, target_id=2, action="rear", start_frame=5, stop_frame=9), "ann")
+    # the annotation has this bout from 3600 to 3700: it is one event
+    own.change(
+        Operation("create", agent_id=1, target_id=2, action="chase", start_frame=3590, stop_frame=3610), "ann"
+    )
     result = merge.run(settings, "ann")
-    assert result.details == {"videos": 1, "labels": 7, "labs": ["north"], "not_looked_for": 2}
+    assert result.details == {"videos": 1, "labels": 7, "labs": ["north"], "joined": 1, "not_looked_for": 2}
+    assert "; 1 more became part of a label of their kind" in result.summary
     assert "2 of them cannot teach yet" in result.summary
     sql = """SELECT action, start_frame, stop_frame, is_labeled FROM annotations_enriched
         WHERE video_id = 41 ORDER BY start_frame, action"""
     assert query.run_sql(settings, sql).rows == [
         ("rear", 5, 9, False), ("rear", 250, 300, True), ("sniff", 500, 600, True), ("attack", 700, 750, False),
-        ("chase", 1000, 1050, True), ("chase", 3600, 3700, True), ("rear", 4200, 4200, True),
+        ("chase", 1000, 1050, True), ("chase", 3590, 3700, True), ("rear", 4200, 4200, True),
     ]  # fmt: skip
     assert before is not None
     assert at.current("annotations_enriched", {"lab_id": "north"}) != before

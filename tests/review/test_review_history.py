@@ -35,6 +35,17 @@ def spans(state: VideoReview) -> list[tuple[int, int, str]]:
     return [(bout.start_frame, bout.stop_frame, bout.action) for bout in state.labels]
 
 
+def test_two_bouts_of_one_event_are_one_label() -> None:
+    state = review()
+    do(state, "accept", PREDICTED[0].bout_id)
+    do(state, "create", agent_id=1, target_id=2, action="chase", start_frame=205, stop_frame=230)
+    do(state, "create", agent_id=1, target_id=2, action="attack", start_frame=120, stop_frame=130)
+    assert len(state.labels) == 5
+    # the next one touches, but shares no frame
+    wanted = [(100, 205, "chase"), (120, 130, "attack"), (205, 230, "chase"), (300, 350, "chase")]
+    assert [(bout.start_frame, bout.stop_frame, bout.action) for bout in state.joined_labels] == wanted
+
+
 def test_every_operation_does_what_its_name_says() -> None:
     state = review()
     first, second = (bout.bout_id for bout in ANNOTATED)

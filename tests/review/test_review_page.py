@@ -249,6 +249,85 @@ def test_a_drag_moves_an_end(open_review: Open) -> None:
     press(shown, "z")
 
 
+def test_the_queue_of_a_lab_and_a_run_is_worked_through(open_review: Open) -> None:
+    shown = open_review("quinn")
+    shown.click("#to-queue")
+    shown.select_option("#queue-run", "r1")
+    shown.click("#queue-form button")
+    # other tests have judged some of the five
+    expect(shown.locator("#queue tbody tr").nth(2)).to_be_visible(timeout=30_000)
+    assert set(shown.locator("#queue tbody td:nth-child(5)").all_inner_texts()) == {"r1"}
+    first = shown.inner_text("#queue-count")
+    shown.select_option("#queue-lab", "north")
+    shown.select_option("#queue-run", "r2")
+    shown.click("#queue-form button")
+    # that of r1 in this stretch is another bout
+    expect(shown.locator("#queue tbody tr")).to_have_count(1, timeout=30_000)
+    shown.select_option("#queue-run", "r1")
+    shown.click("#queue-form button")
+    expect(shown.locator("#queue-count")).to_have_text(first, timeout=30_000)
+    frames = shown.locator("#queue tbody td:nth-child(4)").all_inner_texts()
+    shown.locator("#queue tbody button").nth(1).focus()
+    shown.keyboard.press("Enter")
+    shown.wait_for_selector("body[data-view='video'][data-ready='1']")
+    expect(shown.locator("#bout")).to_contain_text(f"frames {frames[1]}")
+    shown.keyboard.press("n")
+    expect(shown.locator("#bout")).to_contain_text(f"frames {frames[2]}")
+    shown.wait_for_selector("body[data-view='video'][data-ready='1']")
+    expect(shown.locator("#queue-run")).to_have_value("r1")
+
+
+def test_the_probabilities_of_a_training_are_a_curve(open_review: Open) -> None:
+    """A training has another name than the runs that predict with its model."""
+    shown = open_review("sara", VIDEO)
+    shown.select_option("#curve", "probability")
+    expect(shown.locator("#curve-run")).to_have_value("job-1", timeout=30_000)
+    shown.select_option("#agent", "1")
+    shown.fill("#action", "chase")
+    shown.press("#action", "Tab")
+    expect(shown.locator("#curve-what")).to_have_text("mouse1 chase mouse2")
+    go_to(shown, 690)
+    # a chosen bout says whose curve it is
+    shown.keyboard.press("ArrowDown")
+    expect(shown.locator("#curve-what")).to_have_text("the training has no probabilities of mouse1 attack")
+    shown.select_option("#curve", "speed")
+    expect(shown.locator("#curve-run")).to_be_hidden()
+
+
+def test_a_hidden_video_is_not_drawn(open_review: Open) -> None:
+    shown = open_review("tess", VIDEO)
+    expect(shown.locator("#wait")).to_be_hidden()
+    shown.click("#to-learn")
+    # `open_review` fails if this draws on a canvas without a size
+    shown.evaluate("dispatchEvent(new Event('resize'))")
+    shown.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    shown.evaluate("Arena.draw(0, { path: 'none', near: false, from: 0, to: 10, exact: false, film: null })")
+    assert shown.evaluate("document.getElementById('arena').width") == 0
+
+
+def test_two_runs_are_compared_never_one_with_itself(open_review: Open) -> None:
+    shown = open_review("ruth")
+    shown.click("#to-learn")
+    first, second = shown.locator("#run-first"), shown.locator("#run-second")
+    expect(first).to_have_value("r1", timeout=30_000)
+    expect(second).to_have_value("r2")
+    shown.click("#compare-form button")
+    expect(shown.locator("#compare tbody tr")).to_have_text(["northchase0.250.750.50"], timeout=30_000)
+    first.select_option("r2")
+    expect(second).to_have_value("r1")
+    shown.click("#compare-form button")
+    expect(shown.locator("#compare tbody tr")).to_have_text(["northchase0.750.25-0.50"], timeout=30_000)
+    expect(shown.locator("#versions tbody")).to_contain_text("no version is registered")
+    shown.route("**/api/compare*", lambda route: route.fulfill(json={"scores": []}))
+    shown.click("#compare-form button")
+    expect(shown.locator("#compare tbody")).to_contain_text("--submission FILE --run-id r1")
+    shown.route("**/api/learn*", lambda route: route.fulfill(json={"runs": ["r1"], "versions": []}))
+    shown.click("#to-queue")
+    shown.click("#to-learn")
+    expect(shown.locator("#compare-runs")).to_be_disabled()
+    expect(shown.locator("#compare-why")).to_contain_text("only one run has predicted")
+
+
 @pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (1440, "dark"), (390, "dark"), (390, "light")])
 def test_no_view_breaks_a_rule_of_axe_or_its_width(open_review: Open, axe: str, width: int, scheme: str) -> None:
     shown = open_review("pia", VIDEO, viewport={"width": width, "height": 844}, color_scheme=scheme)

@@ -154,12 +154,24 @@ def test_a_change_comes_back_and_is_undone(serve_review: Serve) -> None:
 
 def test_stored_probabilities_and_scores_are_shown(serve_review: Serve) -> None:
     server = serve_review("ann")
-    curve = json.loads(ask(server, "GET", of(server, "api/curve?split=train&lab=north&video=41&run=r1"))[1])
-    assert curve["step"] == 1  # 4,500 frames are fewer than two for each point
-    assert curve["curves"] == [[1, 2, "chase", [[f, f / 10] for f in range(10)]]]
+    for run in ("", "&run=job-1"):
+        curve = json.loads(ask(server, "GET", of(server, f"api/curve?split=train&lab=north&video=41{run}"))[1])
+        assert (curve["runs"], curve["run"]) == (["job-1"], "job-1")
+        # 4,500 frames are fewer than two for each point
+        assert curve["step"] == 1
+        assert curve["curves"] == [[1, 2, "chase", [[f, f / 10] for f in range(10)]]]
+    other = json.loads(ask(server, "GET", of(server, "api/curve?split=train&lab=north&video=43"))[1])
+    assert (other["runs"], other["run"], other["curves"]) == ([], "", [])
     compared = json.loads(ask(server, "GET", of(server, "api/compare?first=r1&second=r2"))[1])
-    assert compared["scores"] == [["north", "chase", 0.25, 0.75]]
-    assert compared["versions"] == []
+    assert compared == {"scores": [["north", "chase", 0.25, 0.75]]}
+    assert json.loads(ask(server, "GET", of(server, "api/learn"))[1]) == {"runs": ["r1", "r2"], "versions": []}
+
+
+@pytest.mark.parametrize("given", ["first=r1&second=r1", "first=r1", ""])
+def test_a_run_is_not_compared_with_itself(serve_review: Serve, given: str) -> None:
+    server = serve_review("ann")
+    answer = ask(server, "GET", of(server, f"api/compare?{given}"))
+    assert answer[:2] == (400, b"Choose two different runs to compare.")
 
 
 def test_the_library_says_how_well_runs_agree(review_settings: Settings) -> None:

@@ -105,8 +105,9 @@ def budget(shares: pd.DataFrame, title: str) -> Figure:
     axes.set_ylim(len(actions) - 0.5, -0.5)
     axes.set_xlim(left=0)
     axes.set_xlabel("time (% of the video)\nmean, 95 % interval, one point an animal and video")
-    counts = shares.drop_duplicates(["group", "lab", "video", "agent_id"]).groupby("group").size()
-    _legend(axes, {f"{group} (n = {counts[group]})".strip(): colour[group] for group in groups})
+    _legend(
+        axes, {f"{group} ({_counts(shares[shares.group == group])})".strip(): colour[group] for group in groups}
+    )
     return figure
 
 
@@ -237,6 +238,8 @@ def speed(speeds: pd.DataFrame, title: str) -> Figure:
             lows.append(low)
             highs.append(high)
         axes.plot(minutes, means, color=colour[group], marker="." if len(minutes) < 30 else None)
+        if len(minutes) == 1:  # a band needs two
+            axes.vlines(minutes, lows, highs, color=colour[group], linewidth=1)
         axes.fill_between(minutes, lows, highs, color=colour[group], alpha=0.25, linewidth=0)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     last = int(speeds.minute.max())
@@ -317,8 +320,15 @@ def _pair(agent: int, target: int) -> str:
     return f"mouse{agent}" if agent == target else f"mouse{agent}→{target}"
 
 
+def _counts(shares: pd.DataFrame) -> str:
+    """Return how many values an action has: the fewest to the most where some were not looked for everywhere."""
+    counts = shares.groupby("action").size()
+    fewest, most = int(counts.min()), int(counts.max())
+    return f"n = {most}" if fewest == most else f"n = {fewest} to {most}, by action"
+
+
 def _significance(one: Comparison) -> str:
-    n = f"n = {one.n_a}, {one.n_b}"
+    n = f"n = {one.n_a}, {one.n_b}" + ("" if one.effect_low is not None else ", no interval")
     if one.p_holm is None:
         return f"{n}, no test"
     return f"{n}, p {'< 0.001' if one.p_holm < 0.001 else f'= {one.p_holm:.3f}'}"

@@ -6,7 +6,6 @@ Nothing of a verb is done here: the page shows what the verbs print.
 from __future__ import annotations
 
 import getpass
-import math
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -17,6 +16,7 @@ from typing import Any
 from etholake import aws, local_server
 from etholake.contract import whole_number
 from etholake.errors import AwsError, UsageError
+from etholake.pages.curves import gaps_of
 from etholake.pages.token_server import Json, TokenServer
 from etholake.settings import AUTO, Settings
 from etholake.stages.desk import mapping
@@ -125,11 +125,8 @@ def _training_times(settings: Settings) -> Json:
 
 def _newest_curves(settings: Settings) -> Json:
     (job,) = _jobs(settings, 1) or [{"TrainingJobName": "", "TrainingJobStatus": ""}]
-    metrics = curves.read(settings, job["TrainingJobName"]) if job["TrainingJobName"] else {}
-    finite = {
-        name: [value if math.isfinite(value) else None for value in values] for name, values in metrics.items()
-    }
-    return {"job": job["TrainingJobName"], "status": job["TrainingJobStatus"], "metrics": finite}
+    metrics = gaps_of(curves.read(settings, job["TrainingJobName"])) if job["TrainingJobName"] else {}
+    return {"job": job["TrainingJobName"], "status": job["TrainingJobStatus"], "metrics": metrics}
 
 
 def _whole(given: Given, name: str) -> int:

@@ -147,7 +147,7 @@ def _places(settings: Settings, request: FigureRequest) -> tuple[pd.DataFrame, l
     if request.group:
         places = places.merge(_animals(settings), on=["lab_id", "video", "mouse_id"], how="left")
     rows, notes = _grouped(places, request, f"tracks of {part}")
-    return rows, [*notes, f"The animal's place is that of its {part}."]
+    return rows, [*notes, f"The animal's place is that of its {part}, the mean of each second."]
 
 
 def _animals(settings: Settings) -> pd.DataFrame:

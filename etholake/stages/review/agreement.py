@@ -114,7 +114,7 @@ def _of_reviewer(settings: Settings, name: str) -> dict[VideoKey, list[tuple[Any
         for change in changes:
             own |= {bout.bout_id: bout for bout in change.bouts if change.reviewer == name}
         review = VideoReview(own.values())
-        labels[video] = [(*b.triplet, b.start_frame, b.stop_frame) for b in review.labels]
+        labels[video] = [(*b.triplet, b.start_frame, b.stop_frame) for b in review.joined_labels]
     if not labels:
         raise UsageError(f"'{name}' is no run with predictions, and no reviewer of the lake.")
     return labels

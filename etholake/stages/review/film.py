@@ -8,7 +8,9 @@ itself) says that numbers of frames differ, or that frames are unevenly spaced, 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,8 @@ _COLUMNS = (
     "video_id", "source_file", "camera", "bytes", "error", "frames_per_second", "variable_frame_rate", "frame_map",
     "frame_difference", "codec",
 )  # fmt: skip
+_FILES_AT_ONCE = 4
+_FILES_REMEMBERED = 1024
 _SHOWN_BY_BROWSERS = frozenset({"h264", "vp8", "vp9", "av1", "hevc"})
 
 
@@ -82,22 +86,21 @@ def _of_file(file: Path) -> Film:
 def measured(films: Mapping[str, Film], frames: int) -> dict[str, Film]:
     """Return the films with the rate and the notes that their files give; those of the lake have theirs.
 
-    Each file is opened by a child process, which takes half a second: this is for a video that is looked at.
+    Each file is opened by a child process, all at once, which takes half a second: this is for a video that is
+    looked at. A file that has not changed since is not opened again.
 
     Parameters
     ----------
     frames
         The length of the tracks.
     """
-    infos: dict[str, VideoInfo] = {}
     described = dict(films)
-    for camera, film in films.items():
-        if film.path is not None:
-            try:
-                infos[camera] = probe(film.path)
-            except DataError:
-                note = "its frame rate cannot be read, and is taken to be that of the tracks"
-                described[camera] = replace(film, note=note)
+    files = {camera: film.path for camera, film in films.items() if film.path is not None}
+    with ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
+        infos = {camera: info for camera, info in zip(files, pool.map(_info, files.values()), strict=True) if info}
+    for camera in files.keys() - infos.keys():
+        note = "its frame rate cannot be read, and is taken to be that of the tracks"
+        described[camera] = replace(films[camera], note=note)
     first = infos.get(FIRST)
     # where the first film lies in the lake, or cannot be read, there is nothing to compare the others with
     if first is None and FIRST in films:
@@ -117,6 +120,20 @@ def measured(films: Mapping[str, Film], frames: int) -> dict[str, Film]:
         fps, note = _rate_and_note(row, float(first.fps) if first else None)
         described[camera] = replace(films[camera], fps=fps, note=note)
     return described
+
+
+def _info(file: Path) -> VideoInfo | None:
+    """Return what a film holds; None if it cannot be read."""
+    try:
+        state = file.stat()
+        return _info_of(file, state.st_size, state.st_mtime_ns)
+    except (OSError, DataError):
+        return None
+
+
+@lru_cache(_FILES_REMEMBERED)
+def _info_of(file: Path, size: int, changed_ns: int) -> VideoInfo:  # noqa: ARG001 a changed file is another one
+    return probe(file)
 
 
 def films_in_lake(lake: Lake, key: VideoKey) -> dict[str, Film]:

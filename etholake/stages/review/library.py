@@ -93,15 +93,20 @@ class VideoLibrary:
             sums = self._index.execute(
                 "SELECT count(*) AS videos, sum(labels > 0) AS labelled, sum(changes > 0) AS reviewed FROM videos"
             ).fetchone()
-            labs = self._index.execute("SELECT DISTINCT lab_id FROM videos ORDER BY lab_id").fetchall()
         return {
             "videos": [dict(row) for row in rows],
             "count": count,
             "pages": math.ceil(count / PAGE),
             "page": page,
-            "labs": [row[0] for row in labs],
+            "labs": self.labs(),
             "whole": {name: sums[name] or 0 for name in ("videos", "labelled", "reviewed")},
         }
+
+    def labs(self) -> list[str]:
+        """Return the labs that have a video, sorted."""
+        with self._lock:
+            rows = self._index.execute("SELECT DISTINCT lab_id FROM videos ORDER BY lab_id").fetchall()
+        return [row[0] for row in rows]
 
     def find(self, video_id: int, lab_id: str = "", split: str = "") -> VideoKey:
         """Return the key of a video. Raises UsageError if there is none, or if several labs have the number."""

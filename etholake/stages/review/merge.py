@@ -49,7 +49,9 @@ def run(settings: Settings, reviewer: str, videos: Collection[int] = ()) -> Stag
     -------
     StageResult
         `details`: `videos`, `labels` of them, `labs`, and `not_looked_for`, the labels that cannot teach yet,
-        because their (agent, target, action) was not looked for in the whole video. `unchanged` without any.
+        because their (agent, target, action) was not looked for in the whole video; `joined`, the labels that
+        became part of another one, because both have the same animals and action and share a frame. `unchanged`
+        without any correction.
 
     Raises
     ------
@@ -70,11 +72,13 @@ def run(settings: Settings, reviewer: str, videos: Collection[int] = ()) -> Stag
         raise UsageError(f"The metadata no longer have video {unknown[0].video_id} of {unknown[0].lab_id}.")
     at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     curated: dict[str, dict[VideoKey, pa.Table]] = defaultdict(dict)
+    joined = 0
     for video in waiting:
         review = VideoReview(())
         for change in CorrectionLog(lake, video).after(0):
             review.apply(change)
-        rows = [vars(label) for label in review.labels]
+        rows = [vars(label) for label in review.joined_labels]
+        joined += len(review.labels) - len(rows)
         about = {"change": review.next_number - 1, "merged_by": reviewer, "merged_at": at}
         body = dump_reviewed(rows, review.looked_for, about)
         lake.s3.put_object(Bucket=lake.bucket, Key=_key(video), Body=body)
@@ -88,6 +92,7 @@ def run(settings: Settings, reviewer: str, videos: Collection[int] = ()) -> Stag
         "videos": len(waiting),
         "labels": sum(t.num_rows for tables in curated.values() for t in tables.values()),
         "labs": sorted(curated),
+        "joined": joined,
         "not_looked_for": sum(
             t["is_labeled"].to_pylist().count(False) for tables in curated.values() for t in tables.values()
         ),
@@ -218,7 +223,10 @@ def _replace(
 
 
 def _sentence(details: Mapping[str, Any]) -> str:
-    text = f"{details['labels']:,} labels of {details['videos']:,} videos are in annotations_enriched now"
+    videos = "1 video" if details["videos"] == 1 else f"{details['videos']:,} videos"
+    text = f"{details['labels']:,} labels of {videos} are in annotations_enriched now"
+    if details["joined"]:
+        text += f"; {details['joined']:,} more became part of a label of their kind that they overlap"
     if details["not_looked_for"]:
         text += (
             f"; {details['not_looked_for']:,} of them cannot teach yet: say for their animals and action that the "

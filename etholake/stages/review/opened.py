@@ -27,6 +27,7 @@ _ANNOTATIONS = """SELECT agent_id, target_id, action, start_frame, stop_frame FR
 WHERE split = ? AND lab_id = ? AND video_id = ? ORDER BY start_frame"""
 _PREDICTIONS = """SELECT run_id, agent_id, target_id, action, start_frame, stop_frame, confidence FROM predictions
 WHERE split = ? AND lab_id = ? AND video_id = ? ORDER BY run_id, start_frame"""
+_TRAININGS = "SELECT DISTINCT run_id FROM out_of_fold WHERE lab_id = ? AND video_id = ? ORDER BY run_id"
 _CURVE = """SELECT agent_id, target_id, action, video_frame / {step} AS step, max(probability) AS probability
 FROM out_of_fold WHERE run_id = ? AND lab_id = ? AND video_id = ?
 GROUP BY agent_id, target_id, action, video_frame / {step} ORDER BY 1, 2, 3, 4"""
@@ -166,15 +167,30 @@ class OpenVideo:
         frames = video_page.pose_frames(number, number)
         return pack(self.view.tracks, self._ask(video_page.SLICES, *self._where(), *frames))
 
-    def curve(self, run_id: str) -> dict[str, Any]:
-        """Return the stored probabilities of a run, as the largest of every `step` frames, by behaviour."""
+    def curve(self, run_id: str = "") -> dict[str, Any]:
+        """Return the out-of-fold probabilities of a training, as the largest of every `step` frames, by behaviour.
+
+        Parameters
+        ----------
+        run_id
+            The training; "" for the last of those that have probabilities of the video.
+
+        Returns
+        -------
+        dict
+            `runs`, the trainings that have probabilities of the video; `run`, the one of the curves, "" if there
+            is none; `step`; `curves`, of (agent, target, action, [[first frame, probability], …]).
+        """
+        video = (query.literal(self.key.lab_id), str(self.key.video_id))
+        runs = [row["run_id"] for row in self._ask(_TRAININGS, *video)]
+        run = run_id or (runs[-1] if runs else "")
         step = max(1, self.view.frames // _CURVE_POINTS)
-        where = (query.literal(run_id), query.literal(self.key.lab_id), str(self.key.video_id))
         curves: dict[tuple[int, int, str], list[list[float]]] = {}
-        for row in self._ask(_CURVE.format(step=step), *where):
+        for row in self._ask(_CURVE.format(step=step), query.literal(run), *video) if run in runs else ():
             curve = curves.setdefault((row["agent_id"], row["target_id"], row["action"]), [])
             curve.append([row["step"] * step, round(float(row["probability"]), 3)])
-        return {"step": step, "curves": [[*triplet, points] for triplet, points in curves.items()]}
+        drawn = [[*triplet, points] for triplet, points in curves.items()]
+        return {"runs": runs, "run": run, "step": step, "curves": drawn}
 
     def _where(self) -> tuple[str, str, str]:
         return query.literal(self.key.split), query.literal(self.key.lab_id), str(self.key.video_id)

@@ -24,13 +24,37 @@ __all__ = ["MINUTES", "SECONDS_PER_BOUT", "queue", "ranked", "within"]
 
 MINUTES = 10.0
 SECONDS_PER_BOUT = 12.0  # to look at a bout and judge it, beside its own length
-_CANDIDATES = 20_000  # the least certain ones are ranked
-_PREDICTED = f"""SELECT split, lab_id, video_id, run_id, agent_id, target_id, action, start_frame, stop_frame,
-    confidence, stop_sec - start_sec AS seconds
-FROM predictions ORDER BY abs(2 * coalesce(confidence, 0.5) - 1) LIMIT {_CANDIDATES}"""  # noqa: S608
+# the least certain ones of the chosen lab and run are ranked
+_CANDIDATES = 20_000
+_BOUT = ("split", "lab_id", "video_id", "run_id", "agent_id", "target_id", "action", "start_frame", "stop_frame")
+_STRETCH = ("split", "lab_id", "video_id", "agent_id", "target_id", "action")
+# Every bout of another run counts as seen, however certain it is.
+_PREDICTED = f"""WITH candidates AS (
+    SELECT {", ".join(_BOUT)}, confidence, stop_sec - start_sec AS seconds
+    FROM predictions
+    WHERE ? IN ('', lab_id) AND ? IN ('', run_id)
+    ORDER BY abs(2 * coalesce(confidence, 0.5) - 1), {", ".join(_BOUT)}
+    LIMIT {_CANDIDATES}
+), runs AS (
+    SELECT split, lab_id, video_id, count(DISTINCT run_id) AS runs
+    FROM predictions
+    GROUP BY split, lab_id, video_id
+)
+SELECT {", ".join(f"c.{name}" for name in _BOUT)}, c.confidence, c.seconds,
+    r.runs - 1 AS others, count(DISTINCT o.run_id) AS seen_by
+FROM candidates c
+JOIN runs r ON r.split = c.split AND r.lab_id = c.lab_id AND r.video_id = c.video_id
+LEFT JOIN predictions o ON {" AND ".join(f"o.{name} = c.{name}" for name in _STRETCH)}
+    AND o.run_id <> c.run_id AND o.start_frame < c.stop_frame AND c.start_frame < o.stop_frame
+GROUP BY {", ".join(f"c.{name}" for name in _BOUT)}, c.confidence, c.seconds, r.runs"""  # noqa: S608
 _LABELS = "SELECT action, duration_sec FROM annotations_enriched WHERE duration_frames > 0"
-_JUDGED = """SELECT DISTINCT split, lab_id, video_id, bout_id FROM corrections
-WHERE source = 'prediction'"""  # an id is that of a bout of its video: another video may have the same
+# A judgement that was taken back leaves its bout open.
+_JUDGED = f"""SELECT {", ".join(_STRETCH)}, start_frame, stop_frame, bout_id
+FROM (
+    SELECT *, row_number() OVER (PARTITION BY split, lab_id, video_id, bout_id ORDER BY change DESC) AS place
+    FROM corrections WHERE source = 'prediction'
+) AS last_states
+WHERE place = 1 AND status <> 'open'"""  # noqa: S608
 
 Row = Mapping[str, Any]
 
@@ -38,26 +62,42 @@ Row = Mapping[str, Any]
 def queue(settings: Settings, minutes: float = MINUTES, lab: str = "", run_id: str = "") -> dict[str, Any]:
     """Return the bouts that are worth most, best first, that a person can judge in `minutes`.
 
-    Raises UsageError if the time is not above 0.
+    Parameters
+    ----------
+    lab, run_id
+        The bouts of this lab and of this run alone; "" for all. Other runs still say where they disagree.
+
+    Returns
+    -------
+    dict
+        `bouts`, the queue; `waiting`, how many bouts wait to be judged; `minutes`. A stretch of which a bout of
+        any run has been judged waits no more.
+
+    Raises
+    ------
+    UsageError
+        The time is not above 0.
     """
     if not 0 < minutes < math.inf:
         raise UsageError(f"Expected a time above 0 minutes, but got {minutes}.")
-    rows = query.run_sql(settings, _PREDICTED).records
+    chosen = [query.literal(lab), query.literal(run_id)]
+    rows = query.run_sql(settings, _PREDICTED, chosen).records
     labels = query.run_sql(settings, _LABELS).rows
-    judged = set(query.run_sql(settings, _JUDGED).rows)
-    names = ("run_id", "agent_id", "target_id", "action", "start_frame", "stop_frame")
+    judged_ids: set[Any] = set()
+    judged: dict[Any, list[Row]] = defaultdict(list)
+    for bout in query.run_sql(settings, _JUDGED).records:
+        # an id is that of a bout of its video: another video may have the same
+        judged_ids.add((bout["split"], bout["lab_id"], bout["video_id"], bout["bout_id"]))
+        judged[_kind(bout)].append(bout)
     for row in rows:
-        row["id"] = prediction_id(*(row[name] for name in names))
-    best = ranked(rows, labels)
+        row["id"] = prediction_id(*(row[name] for name in _BOUT[3:]))
     wanted = [
         row
-        for row in best
-        if (row["split"], row["lab_id"], row["video_id"], row["id"]) not in judged
-        and lab in ("", row["lab_id"])
-        and run_id in ("", row["run_id"])
+        for row in ranked(rows, labels)
+        if (row["split"], row["lab_id"], row["video_id"], row["id"]) not in judged_ids
+        and not any(_meet(row, other) for other in judged[_kind(row)])
     ]
-    chosen = within(wanted, minutes)
-    return {"bouts": chosen, "waiting": len(wanted), "minutes": minutes}
+    return {"bouts": within(wanted, minutes), "waiting": len(wanted), "minutes": minutes}
 
 
 def ranked(rows: Sequence[Row], labels: Iterable[tuple[str, float | None]]) -> list[dict[str, Any]]:
@@ -66,7 +106,8 @@ def ranked(rows: Sequence[Row], labels: Iterable[tuple[str, float | None]]) -> l
     Parameters
     ----------
     rows
-        With the columns of `predictions` and `seconds`, the length; None where it is unknown.
+        With the columns of `predictions`; `seconds`, the length, None where it is unknown; `others`, how many
+        other runs have predicted the video; `seen_by`, how many of them have a bout that overlaps with this one.
     labels
         (action, length in seconds) of every label.
     """
@@ -77,14 +118,13 @@ def ranked(rows: Sequence[Row], labels: Iterable[tuple[str, float | None]]) -> l
         if seconds:
             lengths[action].append(math.log(seconds))
     label_lengths = {action: np.sort(np.array(values)) for action, values in lengths.items()}
-    others = _seen_by(rows)
     most = math.log1p(max(counts.values(), default=0)) or 1.0
     made = []
-    for number, row in enumerate(rows):
+    for row in rows:
         confidence = 0.5 if row["confidence"] is None else float(row["confidence"])
         parts = {
             "uncertainty": 1 - abs(2 * confidence - 1),
-            "disagreement": others[number],
+            "disagreement": 1 - row["seen_by"] / row["others"] if row["others"] else 0.0,
             "rarity": 1 - math.log1p(counts[row["action"]]) / most if counts else 1.0,
             "novelty": _novelty(row["seconds"], label_lengths.get(row["action"])),
         }
@@ -107,33 +147,11 @@ def within(rows: Sequence[dict[str, Any]], minutes: float) -> list[dict[str, Any
         cost = SECONDS_PER_BOUT + float(row["seconds"] or 0)
         if cost > left:
             continue
-        if any(_same_stretch(row, other) for other in chosen):
+        if any(_kind(row) == _kind(other) and _meet(row, other) for other in chosen):
             continue
         chosen.append(row)
         left -= cost
     return chosen
-
-
-def _seen_by(rows: Sequence[Row]) -> list[float]:
-    """Return for each bout the share of the other runs of its video that have no bout which overlaps with it."""
-    runs: dict[Any, set[str]] = defaultdict(set)
-    groups: dict[Any, list[int]] = defaultdict(list)
-    for number, row in enumerate(rows):
-        video = (row["split"], row["lab_id"], row["video_id"])
-        runs[video].add(row["run_id"])
-        groups[*video, row["agent_id"], row["target_id"], row["action"]].append(number)
-    shares = [0.0] * len(rows)
-    for (*video, _, _, _), numbers in groups.items():
-        others = len(runs[tuple(video)]) - 1
-        if not others:
-            continue
-        starts = np.array([rows[n]["start_frame"] for n in numbers])
-        stops = np.array([rows[n]["stop_frame"] for n in numbers])
-        names = np.array([rows[n]["run_id"] for n in numbers])
-        for at, number in enumerate(numbers):
-            meets = (starts < stops[at]) & (starts[at] < stops) & (names != names[at])
-            shares[number] = 1 - len(set(names[meets].tolist())) / others
-    return shares
 
 
 def _novelty(seconds: float | None, label_lengths: Any) -> float:
@@ -145,6 +163,9 @@ def _novelty(seconds: float | None, label_lengths: Any) -> float:
     return float(min(1.0, np.abs(label_lengths - math.log(seconds)).min()))
 
 
-def _same_stretch(row: Row, other: Row) -> bool:
-    same = all(row[k] == other[k] for k in ("split", "lab_id", "video_id", "agent_id", "target_id", "action"))
-    return same and row["start_frame"] < other["stop_frame"] and other["start_frame"] < row["stop_frame"]
+def _kind(row: Row) -> tuple[Any, ...]:
+    return tuple(row[name] for name in _STRETCH)
+
+
+def _meet(row: Row, other: Row) -> bool:
+    return bool(row["start_frame"] < other["stop_frame"] and other["start_frame"] < row["stop_frame"])

@@ -88,6 +88,7 @@ class ReviewService:
         first = self.first
         return {
             "user": self.choice.user, "lab": self.choice.lab, "run": self.choice.run_id, "runs": self.runs,
+            "labs": self.library.labs(),
             "video": [first.split, first.lab_id, first.video_id] if first else None,
             "actions": self.actions, "config": self.choice.train_config,
             "facts": f"Database '{self.settings.database}' on target {self.settings.target}.",
@@ -110,7 +111,7 @@ class ReviewService:
         return self._opened(given).seconds()
 
     def curve(self, given: Given) -> Json:
-        """Return the stored probabilities of a run."""
+        """Return the out-of-fold probabilities of a training, by default of the last one."""
         return self._opened(given).curve(given.get("run", ""))
 
     def queue(self, given: Given) -> Json:
@@ -127,17 +128,25 @@ class ReviewService:
         return {"summary": result.summary, **result.details}
 
     def compare(self, given: Given) -> Json:
-        """Return the scores of two runs side by side, by lab and action, and the versions of the registry."""
+        """Return the scores of two runs side by side, by lab and action. Raises UsageError without two runs."""
+        first, second = (given.get(name, "") for name in ("first", "second"))
+        if not first or not second or first == second:
+            raise UsageError("Choose two different runs to compare.")
+        names = [query.literal(first), query.literal(second)]
+        rows = query.run_sql(self.settings, _SCORES, [*names, *names]).rows
+        return {"scores": [list(row) for row in rows]}
+
+    def learn(self) -> Json:
+        """Return the runs that have predicted by now, and the versions of the registry."""
         from etholake.stages import model_packages
         from etholake.stages.serving import registry
 
-        names = [query.literal(given.get(name, "")) for name in ("first", "second")]
-        rows = query.run_sql(self.settings, _SCORES, [*names, *names]).rows
+        self.runs = self._column(_RUNS)
         try:
             versions = registry.show(self.settings, model_packages.group_name(self.settings)).details["versions"]
         except EtholakeError:
             versions = []
-        return {"scores": [list(row) for row in rows], "versions": versions, "runs": self.runs}
+        return {"runs": self.runs, "versions": versions}
 
     def job(self) -> Json:
         """Return how the training that the page has started is getting on."""
@@ -215,10 +224,8 @@ class ReviewService:
             self._open.clear()
         self._films_of.cache_clear()
         self.library.load(query.run_sql(self.settings, _LIBRARY).rows)
-        self.runs, self.actions = (
-            [row[0] for row in query.run_sql(self.settings, sql).rows] for sql in (_RUNS, _ACTIONS)
-        )
-        return {"runs": self.runs}
+        self.runs, self.actions = self._column(_RUNS), self._column(_ACTIONS)
+        return {"runs": self.runs, "labs": self.library.labs()}
 
     def train(self, request: Json) -> Json:
         """Start the stage that trains, on what is merged; the page asks `job` how it gets on."""
@@ -282,6 +289,9 @@ class ReviewService:
                 opening.set_exception(err)
         return opening.result()
 
+    def _column(self, sql: str) -> list[str]:
+        return [row[0] for row in query.run_sql(self.settings, sql).rows]
+
     def _find_films(self, key: VideoKey) -> dict[str, Film]:
         films = films_in_folder(self.choice.films, key)
         return films if FIRST in films else films_in_lake(self.lake, key) | films
@@ -299,7 +309,7 @@ def make_server(settings: Settings, choice: ReviewChoice, port: int = 0) -> Revi
         "start": lambda _: service.start(), "library": service.library.page, "video": service.video,
         "state": service.state, "seconds": service.seconds, "curve": service.curve, "queue": service.queue,
         "agreement": service.agreement, "compare": service.compare,
-        "job": lambda _: service.job(), "thumbnail": service.thumbnail,
+        "job": lambda _: service.job(), "learn": lambda _: service.learn(), "thumbnail": service.thumbnail,
     }  # fmt: skip
     tell: dict[str, Callable[[Json], Json]] = {
         "change": service.change, "accept-above": service.accept_above, "undo": service.undo, "redo": service.redo,

@@ -1,4 +1,4 @@
-// One metric of a training as a small curve: the values in the order in which they were logged.
+// One metric of a training as a small curve: its value in every logged line, null for a gap.
 const SVG = "http://www.w3.org/2000/svg";
 const { el } = Ui;
 
@@ -16,12 +16,13 @@ export function chart(name, values) {
   let pen = "M";
   const path = values.map((value, i) => {
     if (value == null) { pen = "M"; return ""; }
-    const point = `${pen}${x(i).toFixed(2)},${y(value).toFixed(2)}`;
+    const dot = pen === "M" && values[i + 1] == null ? "h0" : ""; // a lone value is a dot
+    const point = `${pen}${x(i).toFixed(2)},${y(value).toFixed(2)}${dot}`;
     pen = "L";
     return point;
   }).join("");
   const last = seen.length ? seen[seen.length - 1].toPrecision(4) : "–";
-  const label = `${name}: ${values.length} values, from ${low.toPrecision(3)} to ${high.toPrecision(3)}, now ${last}`;
+  const label = seen.length ? `${name}: ${seen.length} values, from ${low.toPrecision(3)} to ${high.toPrecision(3)}, now ${last}` : `${name}: no value yet`;
   const svg = node("svg", { viewBox: "0 0 100 100", preserveAspectRatio: "none", role: "img", "aria-label": label });
   svg.append(node("path", { d: path }));
   return el("figure", {}, el("figcaption", {}, el("span", {}, name), el("b", { class: "num" }, last)), svg);

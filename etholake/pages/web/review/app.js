@@ -24,7 +24,7 @@ function view(name) {
   }
   document.body.dataset.view = name;
   if (name === "library") { document.title = "Etholake: review"; Library.show(go).catch(fail); }
-  if (name === "learn") Learn.compare().catch(fail);
+  if (name === "learn") Learn.show().catch(fail);
 }
 
 /** A video is a page of its own: nothing of the one before is left, and the address can be kept. */
@@ -72,7 +72,7 @@ async function openVideo(given) {
 // --- what is drawn -------------------------------------------------------------------------------------------
 function later() { if (!soon) soon = requestAnimationFrame(() => { soon = 0; paint(); }); }
 function paint() {
-  if (!video || !Labels.current()) return;
+  if (!video || !Labels.current() || document.body.dataset.view !== "video") return; // a hidden canvas has no size
   const frame = Player.at(), ready = Slices.want(frame, frame), why = Slices.whyFailed(frame);
   $("wait").hidden = (ready && !why && video.slices > 0);
   $("wait").textContent = why ? `These poses could not be read: ${why}` : video.slices ? "Loading poses …" : "No poses: the lake has no tracks of this video.";
@@ -150,10 +150,14 @@ const RUN = {
   near: () => { $("near").click(); }, next: nextOfQueue,
 };
 
-async function nextOfQueue() {
-  if (!waiting.length) waiting = await Learn.queue(go);
-  const b = waiting.shift();
+function keep(bouts) {
+  waiting = bouts;
   try { sessionStorage.setItem("etholake-queue", JSON.stringify(waiting)); } catch { /* then the queue is asked for anew */ }
+}
+async function nextOfQueue() {
+  if (!waiting.length) await Learn.queue(go, keep);
+  const b = waiting[0];
+  keep(waiting.slice(1));
   if (b) go(b.split, b.lab_id, b.video_id, b.id);
   else fail(new Error("No prediction waits to be judged."));
 }
@@ -175,10 +179,10 @@ document.addEventListener("keydown", (event) => {
 function listen() {
   for (const button of document.querySelectorAll("[data-command]")) button.addEventListener("click", (event) => RUN[button.dataset.command](event));
   for (const button of $("views").children) button.addEventListener("click", () => (button.dataset.view === "library" && video ? (location.search = "") : view(button.dataset.view)));
-  for (const id of ["path", "near", "curve", "agent", "target", "action", "bulk-run"]) $(id).addEventListener("change", later);
+  for (const id of ["path", "near", "curve", "agent", "target", "action", "bulk-run", "curve-run"]) $(id).addEventListener("change", later);
   $("help").addEventListener("click", () => Keys.open(start.actions));
   Library.listen(() => Library.show(go).catch(fail));
-  Learn.listen(start, go, fail);
+  Learn.listen(start, go, keep, fail);
   Player.listen();
   addEventListener("resize", later);
   Ui.theme(() => { if (video) { Arena.useTheme(); later(); } });

@@ -3,14 +3,16 @@ import { ask } from "./api.js";
 import * as Labels from "./labels.js";
 import { range } from "./lanes.js";
 
-const { $ } = Ui;
+const { $, el } = Ui;
 const LEFT = 132, HEIGHT = 110;
 let video = null, stored = new Map(), redraw = () => {};
 
 export function open(content, again) { [video, stored, redraw] = [content, new Map(), again]; }
 
 function lines() {
-  const kind = $("curve").value, colors = [1, 2, 3, 4].map((m) => style(`--mouse${m}`));
+  const kind = $("curve").value;
+  $("curve-run-field").hidden = kind !== "probability" || !$("curve-run").options.length;
+  const colors = [1, 2, 3, 4].map((m) => style(`--mouse${m}`));
   if (kind !== "probability" && video.waiting) return { unit: "", lines: [], why: video.waiting };
   if (kind === "speed") return { unit: "cm/s", lines: video.mice.map((mouse, m) => ({ color: colors[m % 4], name: mouse.name, points: mouse.seconds.speed.map((v, s) => [(s + 0.5) * video.fps, v === null ? null : v / 100]) })) };
   const [agent, target] = ["agent", "target"].map((id) => video.mice.find((mouse) => mouse.id === Number($(id).value)));
@@ -19,14 +21,26 @@ function lines() {
     const points = agent.seconds.x.map((x, s) => [(s + 0.5) * video.fps, x === null || target.seconds.x[s] === null ? null : Math.hypot(x - target.seconds.x[s], agent.seconds.y[s] - target.seconds.y[s]) / 100]);
     return { unit: video.unit, lines: [{ color: colors[0], name: `${agent.name} to ${target.name}`, points }] };
   }
-  const run = $("bulk-run").value;
-  if (!stored.has(run)) {
-    stored.set(run, []);
-    if (run) ask("curve", { ...Labels.where(), run }).then((answer) => { stored.set(run, answer.curves); redraw(); }, () => {});
-  }
-  const { action } = Labels.animals();
-  const wanted = stored.get(run).filter(([a, , name]) => name === action && a === Number($("agent").value));
-  return { unit: "", top: 1, why: "no probabilities of this run and action are stored (`train --folds` stores them)", lines: wanted.map(([a, t, name, points], i) => ({ color: colors[i % 4], name: `${name} ${a}→${t}`, points })) };
+  const run = $("curve-run").value;
+  if (!stored.has(run)) read(run);
+  const curves = stored.get(run);
+  if (!Array.isArray(curves)) return { unit: "", lines: [], why: curves };
+  // the chosen bout says whose curve is drawn, without one the fields do
+  const bout = Labels.selected(), [who, action] = bout ? [bout.agent, bout.action] : [Number($("agent").value), Labels.animals().action];
+  const wanted = curves.filter(([a, , name]) => name === action && a === who);
+  return { unit: "", top: 1, why: `the training has no probabilities of mouse${who} ${action}`, lines: wanted.map(([a, t, name, points], i) => ({ color: colors[i % 4], name: `mouse${a} ${name}${a === t ? "" : ` mouse${t}`}`, points })) };
+}
+
+/** Ask for the probabilities of a training, "" for the last one; until they are here a text says so. */
+function read(run) {
+  stored.set(run, "are being read");
+  ask("curve", { ...Labels.where(), run }).then((answer) => {
+    if (!answer.runs.length) { stored.set(run, "no probabilities of this video are stored: `etholake train --folds` stores them"); return; }
+    stored.set(answer.run, answer.curves);
+    if (run === answer.run) return;
+    $("curve-run").replaceChildren(...answer.runs.map((name) => el("option", {}, name)));
+    $("curve-run").value = answer.run;
+  }, (error) => stored.set(run, `could not be read: ${error.message}`)).finally(redraw);
 }
 
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();

@@ -172,6 +172,7 @@ const Arena = (() => {
   function draw(frame, asked) {
     if (!measured) measure(frame);
     resize();
+    if (!canvas.width) return; // hidden, or in a window without a width
     if (asked.near) view = near(frame);
     else if (shown && shown.asked.near) view = { k: 1, x: 0, y: 0 };
     shown = { frame, asked };
