@@ -201,8 +201,12 @@ class JobProcess:
         if spare is None:
             return False
         properties = self._properties(spare.work, spare.jvm_options)
-        _write_spark_home(spare.folder, properties)  # for a JVM of the script's own wishes
-        _copy(files, spare.work)
+        try:
+            _write_spark_home(spare.folder, properties)  # for a JVM of the script's own wishes
+            _copy(files, spare.work)
+        except BaseException:  # a full disk: nobody else knows the spare any more
+            spare.end()
+            raise
 
         def take_logs() -> None:
             """Make the logs of the spare and its JVM, which are open, those of the run."""
