@@ -73,11 +73,11 @@ class AthenaGrammar(Trino):  # sqlglot registers dialects by class name: not "At
 
         def _opens_set_operation(self) -> bool:
             """Return whether `(VALUES … EXCEPT …)` begins here, which sqlglot reads as VALUES without the rest."""
-            tokens = self._tokens[self._index :]
-            if [token.token_type for token in tokens[:2]] != [TokenType.L_PAREN, TokenType.VALUES]:
+            opening = self._tokens[self._index : self._index + 2]
+            if [token.token_type for token in opening] != [TokenType.L_PAREN, TokenType.VALUES]:
                 return False
             depth = 0
-            for token in tokens:
+            for token in self._tokens[self._index :]:
                 depth += (token.token_type == TokenType.L_PAREN) - (token.token_type == TokenType.R_PAREN)
                 if depth == 0:
                     return False
