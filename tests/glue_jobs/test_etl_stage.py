@@ -166,6 +166,9 @@ def test_4_a_lost_partition_is_noticed(place: Settings) -> None:
 def test_5_more_work_than_the_driver_takes_goes_to_spark(place: Settings) -> None:
     s3, before = aws.client(place, "s3"), etl.run(place).details
     assert not started_spark(place, before)
+    rows = committed_rows(place)
+    assert rows["tracking_curated"]
+    assert rows["quarantine"]
     for script in ("curate_tracking", "curate_tables"):
         key = f"{CODE_ZONE}/glue_jobs/{script}.py"
         source = s3.get_object(Bucket=place.bucket, Key=key)["Body"].read()
@@ -177,6 +180,16 @@ def test_5_more_work_than_the_driver_takes_goes_to_spark(place: Settings) -> Non
     sums = ("rows_in", "rows_curated", "rows_quarantined", "rows_imputed", "labs")
     assert [result.details[name] for name in sums] == [before[name] for name in sums]
     assert "etholake-curate-tracking" in started_spark(place, result.details)
+    assert committed_rows(place) == rows
+
+
+def committed_rows(settings: Settings) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of every table of the lake, with those of each partition in their order."""
+    lake = Lake(aws.client(settings, "s3"), aws.client(settings, "glue"), settings.bucket, settings.database)
+    return {
+        table: [row for keys in lake.partitions(table) for row in lake.read(table, keys).to_pylist()]
+        for table in TABLES
+    }
 
 
 def started_spark(settings: Settings, details: dict[str, Any]) -> list[str]:
