@@ -42,7 +42,10 @@ from etholake.curate.file_reports import FileReport, source_name
 from etholake.curate.quarantine import BadFileError, QuarantineRow, payload_json
 from etholake.curate.tracking import VideoScale
 
-__all__ = ["CuratedMetadata", "VideoRecord", "curate_metadata", "labeled_table", "metadata_table"]
+__all__ = [
+    "CuratedMetadata", "VideoRecord", "curate_metadata", "labeled_table", "labels_beyond_tracking",
+    "metadata_table",
+]  # fmt: skip
 
 _TEXT_COLUMNS = (
     "video_name", "species", *MOUSE_COLUMNS, "arena_shape", "arena_type", "tracking_method",
@@ -235,11 +238,19 @@ def labeled_table(videos: Sequence[VideoRecord]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=arrow_schema("labeled_behaviors"))
 
 
+def labels_beyond_tracking(last_tracked: int | None, last_stop: int | None) -> set[str]:
+    """Return the flag of a video whose labels go on after its tracking, if they do.
+
+    `last_tracked` is the last frame with a measured point, `last_stop` the largest stop (exclusive) of an
+    interval; None for none.
+    """
+    beyond = last_tracked is not None and last_stop is not None and last_stop > (last_tracked + 1) * OVERLONG
+    return {"labels-beyond-tracking"} if beyond else set()
+
+
 def _received_flags(video: VideoRecord, tracking: FileReport | None, annotation: FileReport | None) -> set[str]:
-    flags = set()
-    tracked, labelled = (report.last_frame if report else None for report in (tracking, annotation))
-    if tracked is not None and labelled is not None and labelled > (tracked + 1) * OVERLONG:
-        flags.add("labels-beyond-tracking")
+    ends = (report.last_frame if report else None for report in (tracking, annotation))
+    flags = labels_beyond_tracking(*ends)
     if tracking is None:
         flags.add("video-without-tracking")
     elif {mouse for agent, target, _ in video.labeled for mouse in (agent, target)} - set(tracking.mice):

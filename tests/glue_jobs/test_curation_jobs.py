@@ -66,7 +66,7 @@ def test_good_data_becomes_every_table(world: World) -> None:
         (pytest.approx(1 / 6), "interval-zero"),
     ]
     flags = {r["video_id"]: r["flags"] for r in world.table("metadata_train")}
-    assert flags == {1: [], 2: ["video-without-annotation"], 3: []}
+    assert flags == {1: ["labels-beyond-tracking"], 2: ["video-without-annotation"], 3: []}
     assert world.table("metadata_test") == []
     assert [(r["lab_id"], r["events"], r["frames"]) for r in world.table("class_distribution_stats")] == [
         ("Lab B", 1, 1), ("LabA", 2, 3)
@@ -109,8 +109,8 @@ def test_bad_files_and_rows_lose_nothing_else(world: World) -> None:
     assert curated == {1, 2, 15, 16, 17}
     assert world.table("tracking_curated", split="train", lab_id="Stray") == []
     flags = {r["video_id"]: r["flags"] for r in files if r["kind"] == "tracking"}
-    assert flags[15] == ["column-extra"]
-    assert flags[16] == ["coordinate-infinite", "coordinate-missing"]
+    assert flags[15] == ["column-extra", "duration-implausible"]  # three frames of a video of two seconds
+    assert flags[16] == ["coordinate-infinite", "coordinate-missing", "duration-implausible"]
     assert "mouse-untracked" in {
         f for r in world.table("metadata_train") if r["video_id"] == 17 for f in r["flags"]
     }

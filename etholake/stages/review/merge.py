@@ -15,12 +15,13 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from etholake.contract import REVIEWED, SPLITS, arrow_schema, raw_key
 from etholake.curate.annotations import curate_annotations
 from etholake.curate.behaviors import Spans, Triplet
-from etholake.curate.metadata import VideoRecord, labeled_table
+from etholake.curate.metadata import VideoRecord, labeled_table, labels_beyond_tracking
 from etholake.curate.reviewed import about_review, dump_reviewed, reviewed_video
 from etholake.curate.statistics import behavior_summary, class_distribution
 from etholake.curate.work import ANNOTATIONS, BEHAVIOR
@@ -182,8 +183,11 @@ def _commit_lab(lake: Lake, lab_id: str, curated: Mapping[VideoKey, pa.Table]) -
 def _commit_metadata(
     lake: Lake, records: Mapping[VideoKey, VideoRecord], curated: Mapping[str, Mapping[VideoKey, pa.Table]]
 ) -> None:
-    """Commit what was looked for, and which videos have an annotation now."""
-    labelled = {video for tables in curated.values() for video in tables}
+    """Commit what was looked for, which videos have an annotation now, and whose goes on after the tracking."""
+    labels = {video: table for tables in curated.values() for video, table in tables.items()}
+    beyond = {
+        video: labels_beyond_tracking(_last_tracked(lake, video), _last_stop(labels[video])) for video in labels
+    }
 
     def looked_for(before: pa.Table) -> pa.Table:
         others = before.filter(pa.array([_video(row) not in records for row in before.to_pylist()], pa.bool_()))
@@ -197,12 +201,26 @@ def _commit_metadata(
             for row in rows:
                 video = VideoKey(split, row["lab_id"], row["video_id"])
                 if video in records:
-                    flags = set(records[video].flags) - {"video-without-annotation"}
-                    row |= {"has_annotation": video in labelled, "flags": sorted(flags),
+                    flags = set(records[video].flags) - {"video-without-annotation", "labels-beyond-tracking"}
+                    row |= {"has_annotation": video in labels, "flags": sorted(flags | beyond[video]),
                             "behaviors_labeled": records[video].values["behaviors_labeled"]}  # fmt: skip
             return pa.Table.from_pylist(rows, schema=before.schema)
 
         _replace(lake, f"metadata_{split}", metadata)
+
+
+def _last_tracked(lake: Lake, video: VideoKey) -> int | None:
+    """Return the last frame with a measured point, None without a track."""
+    partition = {"split": video.split, "lab_id": video.lab_id}
+    tracks = lake.read("track_summary", partition, ["video_id", "last_frame"])
+    last: int | None = pc.max(tracks.filter(pc.field("video_id") == video.video_id)["last_frame"]).as_py()
+    return last
+
+
+def _last_stop(labels: pa.Table) -> int | None:
+    """Return the largest stop (exclusive) of a video's labels, None without a label."""
+    last: int | None = pc.max(labels["stop_frame"]).as_py()
+    return last
 
 
 def _replace(
