@@ -86,7 +86,7 @@ def test_a_compiled_network_learns_what_the_plain_one_does(data: TrainingData, t
 
 def test_on_epoch_is_told_and_early_stopping_stops(data: TrainingData, tmp_path: Path) -> None:
     calls: list[tuple[int, int]] = []
-    still = {**SMALL, "lr": 0.0, "epochs": 9, "patience": 2, "batches_per_epoch": 4}
+    still = {**SMALL, "lr": 1e-12, "epochs": 9, "patience": 2, "batches_per_epoch": 4}
     report = fit(data, tmp_path, "smoke", still, lambda epoch, epochs, row: calls.append((epoch, epochs)))
     assert calls == [(e, 9) for e in range(1, len(report["history"]) + 1)]
     best = int(np.argmax([row["val_score"] for row in report["history"]]))

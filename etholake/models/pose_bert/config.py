@@ -33,8 +33,8 @@ class PoseBertConfig(NetworkConfig):
     positions: str = "learned"
     longest: int = 512  # frames that learned positions reach
     dropout: float = 0.1
-    # Questions beside the actions, each with a head of its own: state:sex=male, … (`dataset.values`). A text of them,
-    # with commas, becomes a tuple.
+    # Questions beside the actions, each with a head of its own: state:sex=male, … (`dataset.values`). A text with
+    # commas becomes a tuple.
     tasks: tuple[str, ...] | str = ()
     task_scales: tuple[tuple[float, float], ...] = ()  # mean and deviation of each task's numbers, set by training
     species: tuple[str, ...] = ()  # those with an embedding of their own, set by training; mice have none
