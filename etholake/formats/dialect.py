@@ -6,11 +6,25 @@ that the same table of a tool comes in several dialects.
 
 from __future__ import annotations
 
+import gzip
+import io
 import re
+import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Dialect", "decoded_head", "delimiter_of", "dialect_of", "encoding_of", "split_separator_line"]
+__all__ = [
+    "Dialect",
+    "decoded_head",
+    "delimiter_of",
+    "dialect_of",
+    "encoding_of",
+    "first_bytes",
+    "opened",
+    "own_name",
+    "split_separator_line",
+]
 
 HEAD_BYTES = 1 << 17  # a DeepLabCut header of 8 animals with 30 parts takes about 40 kB
 _BOMS = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "utf-8-sig"))
@@ -30,6 +44,25 @@ class Dialect:
     skip: int
 
 
+def opened(path: Path) -> gzip.GzipFile | io.BufferedReader:
+    """Open a file for reading; of a packed one (`.gz`) what it holds."""
+    return gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb")
+
+
+def first_bytes(path: Path, size: int) -> bytes:
+    """Return at most `size` bytes from a file's beginning; of a damaged packed one what there is."""
+    content = b""
+    with opened(path) as file, suppress(EOFError, zlib.error, gzip.BadGzipFile):
+        while len(content) < size and (block := file.read1(size - len(content))):
+            content += block
+    return content
+
+
+def own_name(path: Path) -> str:
+    """Return the name of a file without its suffix, and without the one below `.gz`."""
+    return Path(path.stem).stem if path.suffix.lower() == ".gz" else path.stem
+
+
 def encoding_of(head: bytes) -> str:
     """Return the encoding of a text that begins with `head`: by its byte-order mark, UTF-8, else Windows-1252."""
     for mark, encoding in _BOMS:
@@ -46,8 +79,7 @@ def encoding_of(head: bytes) -> str:
 def decoded_head(path: Path, size: int = HEAD_BYTES) -> str:
     """Return the beginning of a text file; "" if it is binary or cannot be read."""
     try:
-        with path.open("rb") as file:
-            head = file.read(size)
+        head = first_bytes(path, size)
     except OSError:
         return ""
     encoding = encoding_of(head)
@@ -73,8 +105,7 @@ def delimiter_of(text: str) -> str:
 
 def dialect_of(path: Path) -> Dialect:
     """Return the dialect of a text table, from its beginning."""
-    with path.open("rb") as file:
-        encoding = encoding_of(file.read(HEAD_BYTES))
+    encoding = encoding_of(first_bytes(path, HEAD_BYTES))
     text, named = split_separator_line(decoded_head(path))
     delimiter = named or delimiter_of(text)
     decimal = "."

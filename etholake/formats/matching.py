@@ -18,7 +18,7 @@ __all__ = ["Candidate", "Match", "best_match", "plain_stem", "video_stem"]
 SUFFIXES = (
     ".mp4", ".avi", ".mov", ".mkv", ".m4v", ".mpg", ".mpeg", ".wmv", ".webm", ".seq", ".h5", ".hdf5", ".csv",
     ".tsv", ".txt", ".xlsx", ".slp", ".nwb", ".npy", ".json", ".boris", ".annot", ".nc", ".parquet", ".mat",
-    ".pkl",
+    ".pkl", ".gz",
 )  # fmt: skip
 # Endings that tools put after the video's name, longest first; taken off again and again.
 _ENDINGS = re.compile(

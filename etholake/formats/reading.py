@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import wraps
@@ -12,7 +13,7 @@ from typing import TypeVar
 
 from etholake.errors import DataError, EtholakeError
 from etholake.formats.base import Detection
-from etholake.formats.dialect import Dialect, decoded_head
+from etholake.formats.dialect import Dialect, decoded_head, opened, own_name
 from etholake.formats.labels.reading import rows_of, video_name
 
 __all__ = ["file_name", "head_rows", "header_rows", "quiet", "reading", "video_stem"]
@@ -69,7 +70,7 @@ def head_rows(path: Path, count: int) -> list[list[str]]:
 def header_rows(path: Path, count: int, dialect: Dialect) -> list[list[str]]:
     """Return the first `count` rows of a text table; a row is one line. The rows end before one that is no csv."""
     rows: list[list[str]] = []
-    with path.open(encoding=dialect.encoding, errors="replace", newline="") as file:
+    with io.TextIOWrapper(opened(path), dialect.encoding, errors="replace", newline="") as file:
         lines = [file.readline(MAX_HEADER) for _ in range(dialect.skip + count)]
     reader = csv.reader(lines[dialect.skip :], delimiter=dialect.delimiter)
     with suppress(csv.Error):  # a cell that is longer than any name
@@ -89,4 +90,4 @@ def video_stem(text: str, fallback: Path) -> str:
     The rule is the labels' one, so that poses and labels of a video get the same name.
     """
     name = file_name(text)
-    return video_name(name) if name else fallback.stem
+    return video_name(name) if name else own_name(fallback)

@@ -13,6 +13,7 @@ from etholake.plugins import Registry
 
 __all__ = ["FORMATS", "detect"]
 
+PACKED = (".csv.gz", ".tsv.gz", ".txt.gz")  # read as the table that they hold
 FORMATS: Registry[PoseFormat | LabelFormat] = Registry(
     "etholake.formats",
     "format",
@@ -72,4 +73,7 @@ def detect(path: Path) -> Iterator[tuple[PoseFormat | LabelFormat, Detection]]:
 
 
 def _suffix_fits(item: Format, path: Path) -> bool:
-    return path.name.lower().endswith(item.suffixes)
+    name = path.name.lower()
+    return name.endswith(item.suffixes) or (
+        name.endswith(PACKED) and name.removesuffix(".gz").endswith(item.suffixes)
+    )

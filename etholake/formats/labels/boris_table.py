@@ -15,6 +15,7 @@ from typing import Literal
 
 from etholake.errors import DataError, raise_collected
 from etholake.formats.base import Detection, LabelFormat, LabelRecording, ReadOptions, Remark
+from etholake.formats.dialect import own_name
 from etholake.formats.labels.boris_media import media_of_text, recordings
 from etholake.formats.labels.pairing import LoggedEvent
 from etholake.formats.labels.reading import column, first_rows, number_at, quietly, read_table, time_at
@@ -78,7 +79,9 @@ class _BorisTable(LabelFormat):
                     problems.append(str(err))
         raise_collected(DataError, f"{path}: rows that cannot be read", problems)
         if not observations and described:
-            observations[described.get("observation id", path.stem)] = _Observation(described.get("media", ""))
+            observations[described.get("observation id", own_name(path))] = _Observation(
+                described.get("media", "")
+            )
         results = []
         for name, observation in observations.items():
             try:

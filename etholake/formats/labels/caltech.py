@@ -16,6 +16,7 @@ from pathlib import Path
 
 from etholake.errors import DataError, raise_collected
 from etholake.formats.base import Bout, Detection, LabelFormat, LabelRecording, ReadOptions, Remark, ScoredSpan
+from etholake.formats.dialect import own_name
 from etholake.formats.labels.directed import split_name
 from etholake.formats.labels.reading import (
     frame_at,
@@ -101,7 +102,7 @@ class BentoAnnot(LabelFormat):
         movies = _movies(annot.facts.get("movie file(s)", ""))
         start, stop = _range(path, annot, fps)
         yield LabelRecording(
-            video_name(movies[0]) if movies else video_name(path.stem),
+            video_name(movies[0]) if movies else video_name(own_name(path)),
             tuple(sorted(bouts, key=lambda bout: bout.start)),
             vocabulary,
             "frame",
@@ -251,7 +252,7 @@ class BehaviorAnnotator(LabelFormat):
         if len(streams) == 1:
             bouts = [Bout(b.action, b.start, b.stop, line=b.line) for b in bouts]
         yield LabelRecording(
-            video_name(re.sub(r"_annot(ation)?s?$", "", path.stem)),
+            video_name(re.sub(r"_annot(ation)?s?$", "", own_name(path))),
             tuple(sorted(bouts, key=lambda bout: bout.start)),
             tuple(dict.fromkeys([*vocabulary, *(bout.action for bout in bouts)])),
             "frame",

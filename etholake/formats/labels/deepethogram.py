@@ -10,6 +10,7 @@ import numpy as np
 
 from etholake.errors import DataError
 from etholake.formats.base import Detection, LabelFormat, LabelRecording, ReadOptions, Remark
+from etholake.formats.dialect import own_name
 from etholake.formats.labels.directed import split_name
 from etholake.formats.labels.onehot import UNLABELLED, bouts_of, spans_of
 from etholake.formats.labels.reading import (
@@ -64,7 +65,7 @@ class DeepEthogramLabels(LabelFormat):
             states_TC[t, first:] = [_VALUES[cell] for cell in row[first:]]
         columns = [(c, split_name(name)) for c, name in enumerate(header) if c >= first and name != BACKGROUND]
         yield LabelRecording(
-            video_name(re.sub(r"_labels$", "", path.stem)),
+            video_name(re.sub(r"_labels$", "", own_name(path))),
             tuple(bout for c, parts in columns for bout in bouts_of(states_TC[:, c], *parts)),
             tuple(dict.fromkeys(parts[0] for _, parts in columns)),
             "frame",

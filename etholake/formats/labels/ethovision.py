@@ -20,6 +20,7 @@ import numpy as np
 from etholake.contract import number
 from etholake.errors import DataError, raise_collected
 from etholake.formats.base import Bout, Detection, LabelFormat, LabelRecording, ReadOptions, Remark, ScoredSpan
+from etholake.formats.dialect import own_name
 from etholake.formats.labels.clock import sample_rate
 from etholake.formats.labels.directed import split_name
 from etholake.formats.labels.onehot import UNLABELLED, is_binary, runs, states_of
@@ -96,7 +97,7 @@ def video_of(path: Path, sheet: EthoVisionSheet) -> tuple[str, tuple[str, ...]]:
     file = sheet.facts.get("video file") or next(filter(is_video_file, sheet.facts.values()), "")
     if file and file not in MISSING:
         return video_name(file), (file,)
-    return safe_name(path.stem), ()
+    return safe_name(own_name(path)), ()
 
 
 def _is_manual(sheet: EthoVisionSheet) -> bool:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from etholake.errors import DataError
 from etholake.formats.base import Bout, Detection, LabelFormat, LabelRecording, ReadOptions, Remark, ScoredSpan
+from etholake.formats.dialect import own_name
 from etholake.formats.labels.clock import sample_rate
 from etholake.formats.labels.directed import split_name
 from etholake.formats.labels.onehot import bouts_of, is_binary, spans_of, state, states_of
@@ -103,7 +104,7 @@ class FramewiseCsv(LabelFormat):
         elif index_T[0] == 1:
             texts.append("the first row is frame 1: if the tool counts from 1, subtract 1 in the table")
         yield LabelRecording(
-            video_name(path.stem),
+            video_name(own_name(path)),
             tuple(sorted(bouts, key=lambda bout: bout.start)),
             tuple(dict.fromkeys(span.action for span in scored)),
             columns.unit,

@@ -15,6 +15,7 @@ from typing import Literal
 
 from etholake.errors import DataError, raise_collected
 from etholake.formats.base import Bout, Detection, LabelFormat, LabelRecording, ReadOptions, Remark
+from etholake.formats.dialect import own_name
 from etholake.formats.labels.reading import column, first_rows, number_at, quietly, read_table, time_at, video_name
 
 __all__ = ["FORMAT"]
@@ -105,7 +106,10 @@ class IntervalCsv(LabelFormat):
         for line, row in cells:
             try:
                 video = row[columns.video] if columns.video is not None and columns.video < len(row) else ""
-                key = (video[: len(video) - len(re.split(r"[\\/]", video)[-1])], video_name(video or path.stem))
+                key = (
+                    video[: len(video) - len(re.split(r"[\\/]", video)[-1])],
+                    video_name(video or own_name(path)),
+                )
                 videos.setdefault(key, []).append(_bout(path, line, row, columns, unit))
                 if columns.fps is not None and columns.fps < len(row) and row[columns.fps]:
                     rates[key] = number_at(row[columns.fps], path, "fps", line)
@@ -115,7 +119,7 @@ class IntervalCsv(LabelFormat):
         how = "" if columns.unit else f", told by {'fractions' if fractions else 'whole numbers'}"
         stop = "duration" if columns.is_duration else "stop"
         text = f"start and {stop} are {unit}s{how}, and the stop is not part of the interval"
-        for (folder, name), bouts in (videos or {("", video_name(path.stem)): []}).items():
+        for (folder, name), bouts in (videos or {("", video_name(own_name(path))): []}).items():
             animals = [animal for b in bouts for animal in (b.agent, b.target) if animal]
             yield LabelRecording(
                 name,

@@ -15,6 +15,7 @@ import numpy as np
 
 from etholake.errors import DataError
 from etholake.formats.base import Bout, Detection, LabelFormat, LabelRecording, ReadOptions, Remark, ScoredSpan
+from etholake.formats.dialect import own_name
 from etholake.formats.labels.clock import MAX_FRAMES
 from etholake.formats.labels.onehot import runs
 from etholake.formats.labels.reading import first_rows, frame_at, quietly, read_table, video_name
@@ -37,14 +38,14 @@ class TrialPrediction(LabelFormat):
     def detect(self, path: Path) -> Detection | None:
         """Return a detection if file name and header are those of a trial."""
         rows = first_rows(path, 2)
-        if _NAME.fullmatch(path.stem) and rows and [cell.strip().lower() for cell in rows[0]] == _HEADER:
+        if _NAME.fullmatch(own_name(path)) and rows and [cell.strip().lower() for cell in rows[0]] == _HEADER:
             return Detection(1.0, "it is called prediction_<video>_<trial> and has the columns Frame and Action")
         return None
 
     def read(self, path: Path, options: ReadOptions) -> Iterator[LabelRecording]:
         """Yield the one recording of a file, in frames of the whole video."""
         del options  # frames have no ends
-        match = _NAME.fullmatch(path.stem)
+        match = _NAME.fullmatch(own_name(path))
         if not match or not int(match[2]) or int(match[2]) * TRIAL_FRAMES > MAX_FRAMES:
             raise DataError(f"{path}: expected a name like prediction_video_1.csv, which says the trial (from 1).")
         header, *body = read_table(path) or [[]]

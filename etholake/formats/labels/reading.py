@@ -7,7 +7,6 @@ at the beginning of a file and raises nothing.
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import json
 import re
@@ -21,7 +20,7 @@ from typing import Any, TypeVar
 from etholake.contract import number
 from etholake.errors import DataError
 from etholake.formats.base import Detection
-from etholake.formats.dialect import delimiter_of, encoding_of, split_separator_line
+from etholake.formats.dialect import delimiter_of, encoding_of, first_bytes, opened, split_separator_line
 from etholake.formats.labels.clock import MAX_FRAMES
 
 __all__ = [
@@ -73,18 +72,12 @@ def quietly(detect: Callable[[T, Path], Detection | None]) -> Callable[[T, Path]
 
 def head(path: Path, size: int = HEAD_BYTES) -> str:
     """Return the text of the first `size` bytes of a file. Raises DataError if it is not text."""
-    with _opened(path) as stream:
-        return _decoded(path, stream.read(size), cut=True)
+    return _decoded(path, first_bytes(path, size), cut=True)
 
 
 def is_video_file(text: str) -> bool:
     """Return whether a text ends as the name of a video file does."""
     return _VIDEO_SUFFIX.search(text.strip()) is not None
-
-
-def _opened(path: Path) -> io.BufferedIOBase:
-    """Open a file for reading, `.gz` for reading what it holds."""
-    return gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb")
 
 
 def read_text(path: Path, limit: int = MAX_BYTES) -> str:
@@ -94,7 +87,7 @@ def read_text(path: Path, limit: int = MAX_BYTES) -> str:
     """
     limit = min(limit, MAX_UNPACKED_BYTES) if path.suffix.lower() == ".gz" else limit
     try:
-        with _opened(path) as stream:
+        with opened(path) as stream:
             data = stream.read(limit + 1)
     except (OSError, EOFError, zlib.error) as err:
         raise DataError(f"{path}: cannot be read: {err}.") from err

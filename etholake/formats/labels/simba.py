@@ -12,6 +12,7 @@ from pathlib import Path
 
 from etholake.errors import DataError
 from etholake.formats.base import Bout, Detection, LabelFormat, LabelRecording, ReadOptions, Remark
+from etholake.formats.dialect import own_name
 from etholake.formats.labels.deepethogram import BACKGROUND
 from etholake.formats.labels.directed import split_name
 from etholake.formats.labels.onehot import bouts_of, is_binary, states_of
@@ -66,7 +67,7 @@ class SimbaTargets(LabelFormat):
         actions = tuple(dict.fromkeys(split_name(header[c])[0] for c in columns))
         text = f"the last columns with only 0 and 1 are taken as labels: {', '.join(header[c] for c in columns)}"
         yield LabelRecording(
-            safe_name(path.stem),
+            safe_name(own_name(path)),
             tuple(sorted(bouts, key=lambda bout: bout.start)),
             actions,
             "frame",

@@ -13,10 +13,11 @@ import numpy.typing as npt
 
 from etholake.errors import DataError
 from etholake.formats.base import PoseRecording, ReadOptions, Remark
+from etholake.formats.dialect import own_name
 from etholake.formats.pose.points import animals_in_names, make_recording, unique
 from etholake.formats.reading import file_name
 
-__all__ = ["Columns", "index_columns", "recordings", "video_name"]
+__all__ = ["COORDINATES", "LIKELIHOODS", "Columns", "index_columns", "recordings", "video_name"]
 
 COORDINATES = {"x": 0, "y": 1, "z": 2}
 LIKELIHOODS = ("likelihood", "score", "confidence", "p")
@@ -114,7 +115,7 @@ def _one_animal(
 
 def video_name(path: Path, scorer: str) -> str:
     """Return the video's name: the file's name up to the network's, which DeepLabCut appends."""
-    stem = path.name.rsplit(".", 1)[0]
+    stem = own_name(path)
     for mark in (scorer, "DLC_3D"):
         if mark and mark in stem and not stem.startswith(mark):
             return stem[: stem.index(mark)].rstrip("_")

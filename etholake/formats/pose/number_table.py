@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,12 +17,13 @@ import pyarrow.csv as pc
 
 from etholake.contract import number
 from etholake.errors import DataError
-from etholake.formats.dialect import Dialect
+from etholake.formats.dialect import Dialect, opened
 
 __all__ = ["NumberTable", "read_numbers"]
 
 MISSING = ["", "nan", "NaN", "NAN", "-nan", "NA", "N/A", "#N/A", "None", "null", "-"]
 BLOCK_BYTES = 1 << 20
+MAX_UNPACKED_BYTES = 1 << 30  # of a packed table: seven hours of four animals with twelve parts
 
 
 @dataclass(frozen=True)
@@ -60,9 +63,12 @@ def read_numbers(
     numbers = [f"n{at}" for at in range(len(names))]
     chosen = numbers if wanted is None else [numbers[at] for at in wanted]
     utf8 = dialect.encoding.startswith("utf-8")
+    source: Any = pa.memory_map(str(path)) if utf8 and path.stat().st_size else str(path)
+    if path.suffix.lower() == ".gz":
+        source = pa.BufferReader(_unpacked(path))
     try:
         table = pc.read_csv(
-            pa.memory_map(str(path)) if utf8 and path.stat().st_size else str(path),
+            source,
             read_options=pc.ReadOptions(
                 column_names=texts + numbers,
                 skip_rows=dialect.skip + skip_rows,
@@ -88,6 +94,16 @@ def read_numbers(
     return _without_empty_end(NumberTable([table.column(name).to_pylist() for name in texts], values.T))
 
 
+def _unpacked(path: Path) -> bytes:
+    with opened(path) as file:
+        content = file.read(MAX_UNPACKED_BYTES + 1)
+    if len(content) > MAX_UNPACKED_BYTES:
+        raise DataError(
+            f"{path}: unpacks to more than {MAX_UNPACKED_BYTES:,} bytes: unpack it, or split the video."
+        )
+    return content
+
+
 def _without_empty_end(table: NumberTable) -> NumberTable:
     """Return the table without the rows of empty cells at its end, which spreadsheets save."""
     rows = len(table.values)
@@ -100,7 +116,7 @@ def _without_empty_end(table: NumberTable) -> NumberTable:
 
 def _block_size(path: Path) -> int:
     """Return a block that holds several of the file's rows (pyarrow refuses a row longer than a block)."""
-    with path.open("rb") as file:
+    with opened(path) as file:
         longest = max((len(file.readline(512 << 20)) for _ in range(6)), default=0)
     return max(BLOCK_BYTES, 4 * longest)
 
@@ -121,7 +137,7 @@ def _read_carefully(
     columns = range(len(names)) if wanted is None else wanted
     index: list[list[str]] = [[] for _ in range(index_columns)]
     values: list[list[float]] = []
-    with path.open(encoding=dialect.encoding, errors="replace", newline="") as file:
+    with io.TextIOWrapper(opened(path), dialect.encoding, errors="replace", newline="") as file:
         reader = csv.reader(file, delimiter=dialect.delimiter)
         try:
             for row in islice(reader, dialect.skip + skip_rows, None):
@@ -129,6 +145,8 @@ def _read_carefully(
                     continue
                 if index_columns <= len(row) < width and not any(row[index_columns:]):
                     row.extend([""] * (width - len(row)))
+                if len(row) > width and not any(row[width:]):  # commas at the end of the row
+                    del row[width:]
                 if len(row) != width:
                     raise DataError(f"{path}, line {reader.line_num}: expected {width} cells, but got {len(row)}.")
                 for at in range(index_columns):

@@ -15,7 +15,7 @@ import numpy as np
 
 from etholake.errors import DataError
 from etholake.formats.base import Detection, PoseFormat, PoseRecording, ReadOptions, Remark
-from etholake.formats.dialect import dialect_of
+from etholake.formats.dialect import dialect_of, own_name
 from etholake.formats.pose.number_table import read_numbers
 from etholake.formats.pose.points import make_recording, unique
 from etholake.formats.reading import head_rows, header_rows, reading
@@ -71,7 +71,7 @@ class PairR24M(PoseFormat):
                     bad[:, animals.index(animal)] |= (table.values[:, len(matches) + number] == 0)[:, None]
             yield make_recording(
                 path,
-                path.parent.name if path.stem == "markerDataset" else path.stem,
+                path.parent.name if own_name(path) == "markerDataset" else own_name(path),
                 np.arange(N),
                 xyz,
                 animals,

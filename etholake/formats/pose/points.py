@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from etholake.errors import DataError
 from etholake.formats.base import PoseRecording, Remark
+from etholake.formats.dialect import own_name
 from etholake.formats.reading import file_name
 
 __all__ = ["animals_in_names", "at_least_one", "make_recording", "rank_within", "unique"]
@@ -88,7 +89,7 @@ def make_recording(
         likelihood, note = _probabilities(path, np.asarray(likelihood, dtype=np.float32))
         notes += note
     return PoseRecording(
-        name=file_name(name) or path.stem,  # some files name their recordings with a path
+        name=file_name(name) or own_name(path),  # some files name their recordings with a path
         frames=np.asarray(frames, dtype=np.int64),
         xyz=xyz,
         animals=tuple(animals),

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from etholake.errors import DataError
 from etholake.formats.base import Detection, PoseFormat, PoseRecording, ReadOptions, Remark
+from etholake.formats.dialect import own_name
 from etholake.formats.hdf5 import attribute, node, open_hdf5, read, strings, text
 from etholake.formats.pose.points import make_recording
 from etholake.formats.reading import file_name, quiet, reading, video_stem
@@ -109,7 +110,7 @@ def _dims(value: Any) -> tuple[str, ...]:
 
 def analysis_video(path: Path) -> str:
     """Return the video's name from `<labels>.<number>_<video>.analysis.<suffix>`, else that of the file."""
-    stem = re.sub(r"(\.analysis)?\.\w+$", "", path.name, flags=re.IGNORECASE)
+    stem = re.sub(r"\.analysis$", "", own_name(path), flags=re.IGNORECASE)
     match = re.fullmatch(r".+\.\d{3}_(.+)", stem)
     return match[1] if match else stem or path.name
 
