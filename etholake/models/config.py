@@ -61,7 +61,9 @@ def _fits(value: object, hint: Any) -> bool:
         return not isinstance(value, str) and number_of(value) is not None
     if hint is int:
         return isinstance(value, int) and not isinstance(value, bool)
-    return isinstance(value, kind or hint) if isinstance(kind or hint, type) else True
+    checked = kind or hint
+    # Any is a type since Python 3.11, but isinstance refuses it
+    return checked is Any or not isinstance(checked, type) or isinstance(value, checked)
 
 
 def _described(hint: Any) -> str:

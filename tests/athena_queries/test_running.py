@@ -61,6 +61,17 @@ def test_a_view_is_made_again_only_where_something_has_changed(at: Settings):
     before = asked()
     query.create_views(at)
     assert asked() == before + len(names)
+    table = glue.get_table(DatabaseName=at.database, Name="predictions")["Table"]
+    storage = table["StorageDescriptor"]
+    wider = {**storage, "Columns": [*storage["Columns"], {"Name": "later", "Type": "int"}]}
+    kept = {k: table[k] for k in ("Name", "PartitionKeys", "TableType", "Parameters") if k in table}
+    glue.update_table(DatabaseName=at.database, TableInput={**kept, "StorageDescriptor": wider})
+    try:
+        before = asked()
+        query.create_views(at)
+        assert asked() == before + len(names)
+    finally:
+        glue.update_table(DatabaseName=at.database, TableInput={**kept, "StorageDescriptor": storage})
 
 
 # --- parameters and failures -------------------------------------------------------------------------------

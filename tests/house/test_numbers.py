@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from etholake.events.submission import read_as_official, read_csv
 from etholake.formats.dialect import Dialect
 from etholake.formats.mapping import parse_mapping
 from etholake.formats.pose.number_table import read_numbers
+from etholake.models.config import overridden
 from etholake.models.registry import resolve
 from etholake.settings import load
 from etholake.settings import resolve as resolve_settings
@@ -180,3 +182,14 @@ def test_a_field_of_a_configuration_has_its_type_and_range(fields: dict[str, Any
 def test_a_field_of_trees_has_its_type() -> None:
     with pytest.raises(UsageError, match="eta must be a number, but is 'fast'"):
         resolve("boosted", {"eta": "fast"})
+
+
+def test_a_field_whose_type_is_not_known_takes_any_value() -> None:
+    """A plug-in may import the names of its types for type checkers only."""
+
+    @dataclass(frozen=True)
+    class Plugin:
+        anything: Any = None
+        hidden: "OnlyForTypeCheckers | None" = None  # type: ignore[name-defined]  # noqa: F821, UP037
+
+    assert overridden(Plugin(), {"anything": 4, "hidden": "x"}, "The configuration") == Plugin(4, "x")

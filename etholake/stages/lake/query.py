@@ -158,7 +158,7 @@ def create_views(settings: Settings, names: Sequence[str] | None = None) -> list
     -------
     list
         The names of the views that are there now. A view is left alone if the catalog holds what was stored when
-        it was last made here, of the same files and the same columns of the lake's tables.
+        it was last made here, of the same files and the same columns of the tables in the catalog.
 
     Raises
     ------
@@ -168,35 +168,45 @@ def create_views(settings: Settings, names: Sequence[str] | None = None) -> list
     from botocore.exceptions import ClientError
 
     files = {path.stem: path.read_text(encoding="utf-8") for path in (queries_folder() / "views").glob("*.sql")}
-    columns = {name: [[c.name, c.type] for c in table.columns] for name, table in TABLES.items()}
-    made_of = fingerprint(files, columns)  # of all: a view may read another one
     wanted, stage = sorted(files) if names is None else list(names), f"views-{settings.database}"
-    before, stored = load_state(settings, stage), _stored_views(settings)
+    before, (stored, columns) = load_state(settings, stage), _catalog_state(settings)
+    made_of = fingerprint(files, columns)  # of all: a view may read another one
     missing = [name for name in wanted if name not in stored or before.get(name) != [made_of, stored[name]]]
     for name in missing:
         run_sql(settings, files[name])
     if missing:
-        stored = _stored_views(settings)
+        stored, _ = _catalog_state(settings)
         state = {**before, **{name: [made_of, stored[name]] for name in missing if name in stored}}
         with contextlib.suppress(ClientError):  # who may not write there makes them anew each time
             save_state(settings, stage, state)
     return wanted
 
 
-def _stored_views(settings: Settings) -> dict[str, str]:
-    """Return the fingerprint of each view in the catalog by its name; {} where there is no database."""
+def _catalog_state(settings: Settings) -> tuple[dict[str, str], dict[str, Any]]:
+    """Return the fingerprint of each view of the catalog, and the columns of each table of the contract, by name.
+
+    Both are {} where there is no database. The catalog's columns count: a job may give a table other columns after
+    a view of it was made.
+    """
     from botocore.exceptions import ClientError
 
     try:
         pages = aws.client(settings, "glue").get_paginator("get_tables").paginate(DatabaseName=settings.database)
-        return {
-            table["Name"]: fingerprint(table.get("ViewOriginalText", ""))
-            for page in pages
-            for table in page["TableList"]
-            if table.get("TableType") == "VIRTUAL_VIEW"
-        }
+        tables = [table for page in pages for table in page["TableList"]]
     except ClientError:  # then the views are made, and Athena says what is wrong
-        return {}
+        return {}, {}
+    views = {
+        table["Name"]: fingerprint(table.get("ViewOriginalText", ""))
+        for table in tables
+        if table.get("TableType") == "VIRTUAL_VIEW"
+    }
+    return views, {table["Name"]: _columns_of(table) for table in tables if table["Name"] in TABLES}
+
+
+def _columns_of(table: Mapping[str, Any]) -> list[list[str]]:
+    """Return [name, type] of each column of a table of the Glue Catalog, its partition keys last. Pure."""
+    columns = table.get("StorageDescriptor", {}).get("Columns", [])
+    return [[c["Name"], c.get("Type", "")] for c in [*columns, *table.get("PartitionKeys", [])]]
 
 
 def list_reports(*, without_parameters: bool = False) -> list[tuple[str, str]]:
