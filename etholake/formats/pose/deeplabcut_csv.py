@@ -36,7 +36,7 @@ _COORDINATES = frozenset((*COORDINATES, *LIKELIHOODS))
 
 @dataclass(frozen=True)
 class _Header:
-    """What the rows of a header say, how many there are, and how many columns are the index."""
+    """A header: its rows, how many there are, and how many columns are the index."""
 
     individuals: list[str]
     bodyparts: list[str]
