@@ -1,4 +1,4 @@
-"""What looks the same is one name: labs, body parts and videos, with accents of macOS's file names or without."""
+"""Names of labs, body parts and videos that look the same are one name, however their accents are encoded."""
 
 from __future__ import annotations
 

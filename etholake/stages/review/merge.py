@@ -15,7 +15,6 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from etholake.contract import REVIEWED, SPLITS, arrow_schema, raw_key
@@ -73,6 +72,7 @@ def run(settings: Settings, reviewer: str, videos: Collection[int] = ()) -> Stag
         raise UsageError(f"The metadata no longer have video {unknown[0].video_id} of {unknown[0].lab_id}.")
     at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     curated: dict[str, dict[VideoKey, pa.Table]] = defaultdict(dict)
+    last_stops: dict[VideoKey, int | None] = {}
     joined = 0
     for video in waiting:
         review = VideoReview(())
@@ -85,10 +85,11 @@ def run(settings: Settings, reviewer: str, videos: Collection[int] = ()) -> Stag
         lake.s3.put_object(Bucket=lake.bucket, Key=_key(video), Body=body)
         records[video] = reviewed_video(records[video], review.looked_for)
         table = pq.read_table(io.BytesIO(body))
-        curated[video.lab_id][video] = curate_annotations(table, records[video], _key(video), reviewed=True).table
+        annotations = curate_annotations(table, records[video], _key(video), reviewed=True)
+        curated[video.lab_id][video], last_stops[video] = annotations.table, annotations.report.last_frame
     for lab_id, tables in curated.items():
         _commit_lab(lake, lab_id, tables)
-    _commit_metadata(lake, {video: records[video] for video in waiting}, curated)
+    _commit_metadata(lake, {video: records[video] for video in waiting}, last_stops)
     details = {
         "videos": len(waiting),
         "labels": sum(t.num_rows for tables in curated.values() for t in tables.values()),
@@ -181,13 +182,13 @@ def _commit_lab(lake: Lake, lab_id: str, curated: Mapping[VideoKey, pa.Table]) -
 
 
 def _commit_metadata(
-    lake: Lake, records: Mapping[VideoKey, VideoRecord], curated: Mapping[str, Mapping[VideoKey, pa.Table]]
+    lake: Lake, records: Mapping[VideoKey, VideoRecord], last_stops: Mapping[VideoKey, int | None]
 ) -> None:
-    """Commit what was looked for, which videos have an annotation now, and whose goes on after the tracking."""
-    labels = {video: table for tables in curated.values() for video, table in tables.items()}
-    beyond = {
-        video: labels_beyond_tracking(_last_tracked(lake, video), _last_stop(labels[video])) for video in labels
-    }
+    """Commit what was looked for, that the videos have an annotation now, and whose goes on after the tracking.
+
+    `last_stops` are the largest stops (exclusive) of the labels of the same videos, None without a label.
+    """
+    last_tracked = _last_tracked(lake, records)
 
     def looked_for(before: pa.Table) -> pa.Table:
         others = before.filter(pa.array([_video(row) not in records for row in before.to_pylist()], pa.bool_()))
@@ -202,24 +203,21 @@ def _commit_metadata(
                 video = VideoKey(split, row["lab_id"], row["video_id"])
                 if video in records:
                     flags = set(records[video].flags) - {"video-without-annotation", "labels-beyond-tracking"}
-                    row |= {"has_annotation": video in labels, "flags": sorted(flags | beyond[video]),
+                    flags |= labels_beyond_tracking(last_tracked.get(video), last_stops[video])
+                    row |= {"has_annotation": True, "flags": sorted(flags),
                             "behaviors_labeled": records[video].values["behaviors_labeled"]}  # fmt: skip
             return pa.Table.from_pylist(rows, schema=before.schema)
 
         _replace(lake, f"metadata_{split}", metadata)
 
 
-def _last_tracked(lake: Lake, video: VideoKey) -> int | None:
-    """Return the last frame with a measured point, None without a track."""
-    partition = {"split": video.split, "lab_id": video.lab_id}
-    tracks = lake.read("track_summary", partition, ["video_id", "last_frame"])
-    last: int | None = pc.max(tracks.filter(pc.field("video_id") == video.video_id)["last_frame"]).as_py()
-    return last
-
-
-def _last_stop(labels: pa.Table) -> int | None:
-    """Return the largest stop (exclusive) of a video's labels, None without a label."""
-    last: int | None = pc.max(labels["stop_frame"]).as_py()
+def _last_tracked(lake: Lake, videos: Collection[VideoKey]) -> dict[VideoKey, int]:
+    """Return the last frame with a measured point of every video that has one in the labs of these videos."""
+    last = {}
+    for split, lab_id in sorted({(video.split, video.lab_id) for video in videos}):
+        tracks = lake.read("track_summary", {"split": split, "lab_id": lab_id}, ["video_id", "last_frame"])
+        for row in tracks.group_by("video_id").aggregate([("last_frame", "max")]).to_pylist():
+            last[VideoKey(split, lab_id, row["video_id"])] = row["last_frame_max"]
     return last
 
 
