@@ -90,6 +90,7 @@ class _Jvm:
     def _prepare(self) -> None:
         from pyspark.java_gateway import launch_gateway
 
+        gateway: Any = None
         try:
             gateway = launch_gateway()
             self._environment = _environment(gateway.jvm)
@@ -100,6 +101,8 @@ class _Jvm:
             if not self.wanted.is_set():
                 _warm(gateway.jvm)
         except Exception:  # without a JVM to give, the job launches its own
+            if gateway is not None:
+                gateway.proc.kill()
             return
         self._gateway = gateway
 

@@ -1,12 +1,12 @@
-"""The spare: one started Spark driver that waits for the next Glue job, so that a job starts in half a second.
+"""The spare: one started Spark driver that waits for the next Glue job, which then does not wait for Spark's start.
 
 A spare is a process of its own (`spare_driver`): Python with PySpark imported, and a JVM that has had a Spark
 context. One job takes it and ends with it; nothing of a job is in the process before, nothing is used twice.
 
 There is at most one, of some 300 MB. It is started `QUIET_S` seconds after a job that has used Spark, if no other
-job of Spark runs then: beside one it would only take its processor time. It ends when it has
-waited `IDLE_S` seconds, and with the server. A job that wants another JVM than it has (`spare_driver.fits`), or
-finds it dead or silent, starts without it, as every job does with ``LOCAL_MOCK_SPARE_DRIVER=off``.
+job of Spark runs then: beside one it would only take its processor time. It ends when it has waited `IDLE_S`
+seconds, and with the server. A job that wants another JVM than it has (`spare_driver.fits`), or finds it dead or
+silent, starts without it, as every job does with ``LOCAL_MOCK_SPARE_DRIVER=off``.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import sys
 import threading
 import uuid
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +126,7 @@ class Spares:
             except (OSError, LocalMockError):  # a full disk; the server is shutting down
                 shutil.rmtree(folder, ignore_errors=True)
                 return
-            self._set_timer(IDLE_S, self._end)
+            self._set_timer(IDLE_S, partial(self._end, self._spare))
 
     def take(self, wanted: Callable[[Spare], Mapping[str, str]]) -> Spare | None:
         """Return the spare, which is the caller's then, if it fits; None if there is none.
@@ -154,11 +155,12 @@ class Spares:
             if following is not None and self._running == 0 and self._spare is None:
                 self._set_timer(QUIET_S, following)
 
-    def _end(self) -> None:
+    def _end(self, idle: Spare) -> None:
         with self._lock:
-            spare, self._spare = self._spare, None
-        if spare is not None:
-            spare.end()
+            if self._spare is not idle:  # taken or replaced while the timer fired
+                return
+            self._spare = None
+        idle.end()
 
     def _set_timer(self, seconds: float | None, call: Callable[[], None] | None = None) -> None:
         if self._timer is not None:
