@@ -1,4 +1,4 @@
-"""The spare: one started Spark driver that waits for the next Glue job, which then does not wait for Spark's start.
+"""The spare: one started Spark driver that waits for the next Glue job, which need not wait for Spark's start.
 
 A spare is a process of its own (`spare_driver`): Python with PySpark imported, and a JVM that has had a Spark
 context. One job takes it and ends with it; nothing of a job is in the process before, nothing is used twice.
