@@ -45,7 +45,7 @@ check: install ## Unit tests: no server, no JVM, no browser (a minute)
 	$(BIN)/python -m pytest -n 2 -m 'not (server or jvm or browser or slow or long)' $(ARGS)
 
 test-long: install ## The long tests: fuzzing, many faults (tens of minutes)
-	$(BIN)/python -m pytest -m long $(ARGS)
+	$(BIN)/python -m pytest -m long --timeout 0 $(ARGS)
 
 lint: install ## ruff and mypy
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
