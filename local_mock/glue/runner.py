@@ -13,7 +13,6 @@ import importlib.metadata
 import json
 import os
 import re
-import shlex
 import shutil
 import signal
 import sys
@@ -27,7 +26,7 @@ from typing import Any
 
 from local_mock.context import Context
 from local_mock.errors import LocalMockError
-from local_mock.glue import class_archive, java, spark
+from local_mock.glue import class_archive, java, job_environment, spark
 from local_mock.glue.spare_driver import CLAIMED
 from local_mock.glue.spares import Spare, Spares
 from local_mock.keys import split_uri
@@ -39,7 +38,6 @@ __all__ = [
 ]  # fmt: skip
 
 _BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
-_LIBRARY = Path(__file__).with_name("job_library")  # `awsglue`, for the job to import
 # Read by Glue itself, not by the script: https://docs.aws.amazon.com/glue/latest/dg/aws-glue-programming-etl-glue-arguments.html
 _FOR_GLUE = frozenset({
     "--additional-python-modules", "--python-modules-installer-option", "--extra-py-files", "--extra-files",
@@ -50,7 +48,6 @@ _FOR_GLUE = frozenset({
 })  # fmt: skip
 BOOKMARK_OPTION = "--job-bookmark-option"
 _BOOKMARK_RANGE = ("--job-bookmark-from", "--job-bookmark-to")
-LAUNCHED = "spark_launched"  # in the folder of `_write_spark_home`, as soon as a JVM is launched there
 _STOP_GRACE_S = 3.0
 
 
@@ -125,10 +122,14 @@ def prepare_spare(context: Context, worker_type: str | None, number_of_workers: 
     """Start a Spark driver that waits for a job with these workers, unless one waits or a job runs."""
 
     def make(folder: Path) -> Spare:
-        options = _jvm_options(context)
-        properties = _properties(context, worker_type, number_of_workers, folder / "work", options)
-        _write_spark_home(folder, properties)
-        return Spare(folder, properties, options, _environment(context, "", [], folder, folder / "work"))
+        options = job_environment.jvm_options(context)
+        properties = job_environment.spark_properties(
+            context, worker_type, number_of_workers, folder / "work", options
+        )
+        job_environment.write_spark_home(folder, properties)
+        return Spare(
+            folder, properties, options, job_environment.variables(context, "", [], folder, folder / "work")
+        )
 
     _spares_of(context).prepare(make)
 
@@ -186,7 +187,9 @@ class JobProcess:
         _copy(files, self._work)
         self.error_log.write_text(notes, encoding="utf-8")
         if self.spec.command == "glueetl":
-            _write_spark_home(self.folder, self._properties(self._work, _jvm_options(self._context)))
+            job_environment.write_spark_home(
+                self.folder, self._properties(self._work, job_environment.jvm_options(self._context))
+            )
         self._child = Child(
             [sys.executable, "-P", _BOOTSTRAP, self.folder],
             env=self._environment(packages, self.folder),
@@ -202,7 +205,7 @@ class JobProcess:
             return False
         properties = self._properties(spare.work, spare.jvm_options)
         try:
-            _write_spark_home(spare.folder, properties)  # for a JVM of the script's own wishes
+            job_environment.write_spark_home(spare.folder, properties)  # for a JVM of the script's own wishes
             _copy(files, spare.work)
         except BaseException:  # a full disk: nobody else knows the spare any more
             spare.end()
@@ -219,7 +222,7 @@ class JobProcess:
         job = {
             "folder": str(self.folder),
             "environment": self._environment(packages, spare.folder),
-            "library": str(_LIBRARY),
+            "library": str(job_environment.LIBRARY),
             "packages": packages,
             "properties": properties,
         }
@@ -237,7 +240,7 @@ class JobProcess:
         result = self._child.wait()
         if self._spares is not None:
             workers = (self.spec.worker_type, self.spec.number_of_workers)
-            used_spark = (self.folder / LAUNCHED).exists() or (self._scratch / CLAIMED).exists()
+            used_spark = (self.folder / job_environment.LAUNCHED).exists() or (self._scratch / CLAIMED).exists()
             following = partial(prepare_spare, self._context, *workers) if used_spark else None
             self._spares.job_ends(following)
         shutil.rmtree(self._scratch, ignore_errors=True)
@@ -262,7 +265,9 @@ class JobProcess:
         """Run Spark once more as this job ran, to write the archive of its classes; block until that has ended."""
         self._work = self.folder / "work"
         self._work.mkdir(exist_ok=True)
-        _write_spark_home(self.folder, self._properties(self._work, [f"-XX:ArchiveClassesAtExit={path}"]))
+        job_environment.write_spark_home(
+            self.folder, self._properties(self._work, [f"-XX:ArchiveClassesAtExit={path}"])
+        )
         child = Child(
             [sys.executable, "-P", class_archive.SCRIPT, self._work],
             env=self._environment([], self.folder),
@@ -289,12 +294,12 @@ class JobProcess:
 
     def _properties(self, scratch: Path, jvm_options: list[str]) -> dict[str, str]:
         workers = (self.spec.worker_type, self.spec.number_of_workers)
-        own = _properties(self._context, *workers, scratch, jvm_options)
+        own = job_environment.spark_properties(self._context, *workers, scratch, jvm_options)
         return own | spark.user_conf(self.spec.arguments.get("--conf", ""))
 
     def _environment(self, packages: list[str], spark_folder: Path) -> dict[str, str]:
         place = spark_folder if self.spec.command == "glueetl" else None
-        env = _environment(self._context, self.spec.role, packages, place, self._work)
+        env = job_environment.variables(self._context, self.spec.role, packages, place, self._work)
         return env | {"LOCAL_MOCK_GLUE_RUN": str(self.folder)}
 
     def _fetch_all(self, argument: str) -> list[Path]:
@@ -324,71 +329,6 @@ def _import_paths(packages: list[Path]) -> list[str]:
 def _copy(files: list[Path], folder: Path) -> None:
     for path in files:
         shutil.copy(path, folder)
-
-
-def _jvm_options(context: Context) -> list[str]:
-    return class_archive.reading(class_archive.archive(os.environ) if context.class_archive else None)
-
-
-def _properties(
-    context: Context, worker_type: str | None, number_of_workers: int | None, scratch: Path, jvm_options: list[str]
-) -> dict[str, str]:
-    """Return the Spark properties of a job with these workers, but for those that the job itself names."""
-    own = context.s3_endpoint is None
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return spark.spark_conf(
-        cores=spark.local_cores(worker_type, number_of_workers, available),
-        memory_mb=spark.driver_memory_mb(worker_type, spark.physical_memory_mb()),
-        scratch=scratch,
-        s3_root=context.s3_root if own else None,
-        bucket_names=spark.buckets(context.s3_root) if own else (),
-        jvm_options=jvm_options,
-    )
-
-
-def _environment(
-    context: Context, role: str, packages: list[str], spark_folder: Path | None, work: Path
-) -> dict[str, str]:
-    """Return the environment of a job; one of Spark has the folder of `_write_spark_home`."""
-    env = context.child_environment(principal=role) | {
-        # Spark's workers take it from the JVM.
-        "PYTHONPATH": os.pathsep.join(dict.fromkeys([*packages, str(_LIBRARY)])),
-        "TMPDIR": str(work),
-        "TZ": "UTC",
-    }
-    if spark_folder is None:
-        return env
-    return env | {
-        "PYSPARK_PYTHON": sys.executable,
-        "PYSPARK_DRIVER_PYTHON": sys.executable,
-        "SPARK_CONF_DIR": str(class_archive.NO_CONF),
-        "SPARK_HOME": str(spark_folder / "spark"),
-        # A JVM that only joins a command line.
-        "SPARK_LAUNCHER_OPTS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
-        "SPARK_LOCAL_IP": "127.0.0.1",
-        "SPARK_LOCAL_DIRS": str(work),
-        # The JVM writes file names in the locale's encoding: in the locale C an `ü` in a path becomes `?`.
-        "LC_ALL": "C.UTF-8",
-    }
-
-
-def _write_spark_home(folder: Path, properties: Mapping[str, str]) -> None:
-    """Make a Spark home, ``spark``, whose `spark-submit` takes these properties, written to ``conf``.
-
-    Spark would read them from SPARK_CONF_DIR as well, which must be the same for all jobs (`class_archive`).
-    """
-    conf = folder / "conf" / "spark-defaults.conf"
-    submit = folder / "spark" / "bin" / "spark-submit"
-    for path in (conf, submit):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    conf.write_text(spark.render(properties), encoding="utf-8")
-    home = shlex.quote(str(class_archive.spark_home() or ""))
-    submit.write_text(
-        f"#!/bin/sh\n: > {shlex.quote(str(folder / LAUNCHED))}\nexport SPARK_HOME={home}\n"
-        f'exec "$SPARK_HOME/bin/spark-submit" --properties-file {shlex.quote(str(conf))} "$@"\n',
-        encoding="utf-8",
-    )
-    submit.chmod(0o755)
 
 
 def check_modules(argument: str) -> list[str]:
