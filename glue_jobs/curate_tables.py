@@ -30,11 +30,12 @@ from etholake import logs
 from etholake.contract import QUALITY_POINTER, SPLITS, STATE_ZONE, TABLES, arrow_schema, parse_limits
 from etholake.curate import file_reports as reporting
 from etholake.curate import quality
+from etholake.curate.distribution import run_units
 from etholake.curate.file_reports import FileReport
 from etholake.curate.metadata import CuratedMetadata, labeled_table, metadata_table
 from etholake.curate.rawzone import RawListing, RawObject, list_raw, read_metadata
 from etholake.curate.reviewed import with_reviewed
-from etholake.curate.units import Unit, balance, fits_driver, inputs_fingerprint
+from etholake.curate.units import Unit, inputs_fingerprint
 from etholake.curate.work import ANNOTATIONS, BEHAVIOR, TRACKING, curate_annotation_unit
 from etholake.digest import fingerprint
 from etholake.errors import DataError, SettingsError
@@ -139,7 +140,8 @@ def transform(inputs: TablesInputs, options: TablesOptions, lake: Lake, spark: A
         else:
             todo.append((unit, (made_of, generation, before, summary)))
     if todo:
-        done = _distribute([unit for unit, _ in todo], options, spark)
+        run = partial(curate_annotation_unit, bucket=options.bucket, repair_label_clock=options.repair_label_clock)
+        done = run_units([unit for unit, _ in todo], run, "etholake-curate-tables", spark)
         labs += [Lab(unit.lab_id, *state, *done[unit.target], fresh=True) for unit, state in todo]
     return sorted(labs, key=lambda lab: lab.lab_id)
 
@@ -203,20 +205,6 @@ def _plan(inputs: TablesInputs, options: TablesOptions) -> list[tuple[Unit, str,
         target = generation_prefix(ANNOTATIONS, {"lab_id": lab_id}, generation) + "part-00000.parquet"
         planned.append((Unit(files[0].split, lab_id, target, tuple(files), videos), made_of, generation))
     return planned
-
-
-def _distribute(
-    work: list[Unit], options: TablesOptions, spark: Any
-) -> dict[str, tuple[list[FileReport], list[dict[str, Any]]]]:
-    run = partial(curate_annotation_unit, bucket=options.bucket, repair_label_clock=options.repair_label_clock)
-    if spark is None and fits_driver(work):
-        return {unit.target: run(unit) for unit in work}
-    from pyspark.sql import SparkSession
-
-    context = (spark or SparkSession.builder.appName("etholake-curate-tables").getOrCreate()).sparkContext
-    tasks = balance(work, context.defaultParallelism)
-    done = context.parallelize(tasks, len(tasks)).flatMap(lambda task: [(unit.target, run(unit)) for unit in task])
-    return dict(done.collect())
 
 
 def _report(

@@ -27,9 +27,10 @@ from etholake import logs
 from etholake.contract import TABLES, parse_limits
 from etholake.curate import file_reports as reporting
 from etholake.curate import quality
+from etholake.curate.distribution import run_units
 from etholake.curate.file_reports import FileReport, source_name
 from etholake.curate.rawzone import RawObject, list_raw, read_metadata, videos_by_lab
-from etholake.curate.units import Unit, balance, file_digests, fits_driver, reusable, units, waves
+from etholake.curate.units import Unit, file_digests, reusable, units, waves
 from etholake.curate.work import SUMMARY, TRACKING, curate_tracking_unit
 from etholake.digest import fingerprint
 from etholake.errors import DataError, EtholakeError
@@ -139,7 +140,7 @@ def transform(
 ) -> dict[str, list[FileReport]]:
     """Run the units on the workers: the curated files are written there. Returns the reports by target file.
 
-    Little work is done here, without Spark (`fits_driver`), unless a session is given.
+    Little work is done here, without Spark (`run_units`), unless a session is given.
     """
     work = [unit for partition in partitions for unit in partition.units]
     if not work:
@@ -148,16 +149,7 @@ def transform(
         curate_tracking_unit, bucket=options.bucket, max_gap_frames=options.max_gap_frames,
         implausible_missing=options.implausible_points == "missing",
     )  # fmt: skip
-    if spark is None and fits_driver(work):
-        return {unit.target: run(unit) for unit in work}
-    from pyspark.sql import SparkSession
-
-    context = (spark or SparkSession.builder.appName("etholake-curate-tracking").getOrCreate()).sparkContext
-    tasks = balance(work, context.defaultParallelism * TASKS_PER_CORE)
-    done = (
-        context.parallelize(tasks, len(tasks)).flatMap(lambda task: [(u.target, run(u)) for u in task]).collect()
-    )
-    return dict(done)
+    return run_units(work, run, "etholake-curate-tracking", spark, TASKS_PER_CORE)
 
 
 def write(

@@ -16,12 +16,10 @@ from etholake.curate.metadata import VideoRecord
 from etholake.curate.rawzone import RawObject
 from etholake.digest import fingerprint
 
-__all__ = ["Unit", "balance", "file_digests", "fits_driver", "inputs_fingerprint", "reusable", "units", "waves"]
+__all__ = ["Unit", "balance", "file_digests", "inputs_fingerprint", "reusable", "units", "waves"]
 
 # Raw bytes that go into one curated file: few files for labs with thousands of clips, one for a long video.
 BYTES_PER_FILE = 32 * 1024 * 1024
-# Raw bytes that the driver curates alone in about the time that a Spark context takes to start.
-BYTES_IN_DRIVER = 16 * 1024 * 1024
 # Raw bytes that are curated between two commits: what a killed job can lose.
 BYTES_PER_WAVE = 8 * 1024**3
 
@@ -121,11 +119,6 @@ def balance(work: Sequence[Unit], tasks: int) -> list[list[Unit]]:
         groups[number].append(unit)
         heapq.heappush(heap, (filled + unit.size, number))
     return [group for group in groups if group]
-
-
-def fits_driver(work: Sequence[Unit]) -> bool:
-    """Return whether a job is done sooner if its driver does the work itself than if it starts Spark for it."""
-    return sum(unit.size for unit in work) <= BYTES_IN_DRIVER
 
 
 def waves(sizes: Sequence[int], bytes_per_wave: int = BYTES_PER_WAVE) -> list[range]:
