@@ -26,6 +26,7 @@ _MODULES = (
     "network", "numbers", "regexps", "texts",
 )  # fmt: skip
 _NAMES: dict[str, Spec] = {}
+_OWN_ERROR = re.compile(r"[A-Z][A-Z_]{5,}: ")
 _CALL = re.compile(r"\bpy_[a-z0-9_]+_[0-9a-f]{12}\b")
 
 
@@ -87,7 +88,7 @@ def _create(connection: Any, name: str, function: str, arguments: list[Type], re
         for a, w in zip(arguments, whole, strict=True)
     ]
 
-    def run(*columns: Any) -> Any:
+    def compute(*columns: Any) -> Any:
         rows = []
         lists = [(c.cast(w) if w else c).to_pylist() for c, w in zip(columns, whole, strict=True)]
         for i, decode in enumerate(decoders):
@@ -96,6 +97,17 @@ def _create(connection: Any, name: str, function: str, arguments: list[Type], re
         for values in zip(*lists, strict=True):
             rows.append(None if made.strict and None in values else call(*values))
         return encode_column(rows, result)
+
+    def run(*columns: Any) -> Any:
+        try:
+            return compute(*columns)
+        except RecursionError as err:
+            raise ValueError(f"INVALID_FUNCTION_ARGUMENT: a value is nested too deeply for {function}") from err
+        except (ArithmeticError, ValueError) as err:
+            if _OWN_ERROR.match(str(err)):
+                raise
+            # A number beyond what Python's or Arrow's types hold: no function sees to it by itself.
+            raise ValueError(f"NUMERIC_VALUE_OUT_OF_RANGE: a value is out of the range of {function}") from err
 
     kinds = [a.duckdb for a in arguments]
     connection.create_function(

@@ -82,8 +82,11 @@ def to_decimal(value: Any, target: Type, *, single: bool = False) -> decimal.Dec
         if not math.isfinite(value):
             raise _fail(float_text(value, single=single), target)
         value = decimal.Decimal(float_text(value, single=single))
+    number = decimal.Decimal(value)
+    if number and number.adjusted() >= precision - scale:
+        raise _fail(value, target)
     with decimal.localcontext(prec=80):
-        rounded = decimal.Decimal(value).quantize(decimal.Decimal(1).scaleb(-scale), decimal.ROUND_HALF_UP)
+        rounded = number.quantize(decimal.Decimal(1).scaleb(-scale), decimal.ROUND_HALF_UP)
     if abs(int(rounded.scaleb(scale))) >= 10**precision:
         raise _fail(value, target)
     return rounded

@@ -321,7 +321,7 @@ def _parse_duration(text: str) -> int:
 def _human_readable_seconds(value: float) -> str:
     if value != value or value in (float("inf"), float("-inf")):  # noqa: PLR0124
         raise Failure("INVALID_FUNCTION_ARGUMENT", f"Invalid argument found: {value}")
-    seconds = _half_up(abs(value))
+    seconds = _half_up(abs(value)) if abs(value) < 2.0**63 else 2**63 - 1  # as Java rounds
     parts = []
     for name, size in (("week", 604800), ("day", 86400), ("hour", 3600), ("minute", 60)):
         count, seconds = divmod(seconds, size)

@@ -256,16 +256,22 @@ def _trim(side: str) -> Callable[..., str]:
     return trim
 
 
-def _case(upper: bool) -> Callable[[str], str]:
-    def change(value: str) -> str:
-        # Java's Character.toUpperCase: code point by code point, never to more than one.
-        out = []
-        for char in value:
-            changed = char.upper() if upper else char.lower()
-            out.append(changed if len(changed) == 1 else char)
-        return "".join(out)
+def _upper(value: str) -> str:
+    return "".join(map(_upper_letter, value))
 
-    return change
+
+def _lower(value: str) -> str:
+    return "".join(map(_lower_letter, value))
+
+
+def _upper_letter(char: str) -> str:
+    """Return Java's Character.toUpperCase: one code point, where Python gives several (``ß``, ``ᾳ``)."""
+    return next((changed for changed in (char.upper(), char.title()) if len(changed) == 1), char)
+
+
+def _lower_letter(char: str) -> str:
+    """Return Java's Character.toLowerCase; Python gives ``İ`` a second code point, the dot."""
+    return char.lower()[:1]
 
 
 def _repeated(value: str, count: int) -> str:
@@ -336,10 +342,17 @@ def _java_clock(picos: int) -> str:
     return f"{clock}.{digits}"
 
 
+_WIDEST = 10_000  # a width or a precision
+
+
 def _formatted(
     value: Any, kind: Type, flags: str, width: int, precision: str | None, conversion: str, pattern: str
 ) -> str:
     bad = _bad(f"Invalid format string: {pattern} ({kind})")
+    if max(width, int(precision or 0)) > _WIDEST:
+        raise Failure(
+            "NOT_SUPPORTED", f"format() of more than {_WIDEST} characters is not supported by local_mock"
+        )
     lower = conversion.lower()
     if lower[0] == "t":
         raise Failure("NOT_SUPPORTED", "date conversions in format() are not supported by local_mock")
@@ -388,7 +401,7 @@ def _floating(value: Any, kind: Type, flags: str, precision: str | None, lower: 
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     exact = decimal.Decimal(repr(value)) if isinstance(value, float) else value
     digits = int(precision) if precision is not None else 6
-    with decimal.localcontext(prec=400, rounding=decimal.ROUND_HALF_UP):
+    with decimal.localcontext(prec=400 + digits, rounding=decimal.ROUND_HALF_UP):
         if lower == "e":
             text = f"{float(abs(exact)):.{digits}e}"
         elif lower == "g":
@@ -452,8 +465,8 @@ FUNCTIONS = {
     "codepoint": plain(_codepoint), "translate": plain(_translate), "levenshtein_distance": plain(_levenshtein),
     "hamming_distance": plain(_hamming), "normalize": plain(_normalize), "soundex": plain(_soundex),
     "luhn_check": plain(_luhn), "concat_ws": plain(_concat_ws, nulls=True), "concat_ws_array": plain(_concat_ws_array),
-    "trim": plain(_trim("both")), "ltrim": plain(_trim("left")), "rtrim": plain(_trim("right")), "upper": plain(_case(True)),
-    "lower": plain(_case(False)), "format": generic(_format, nulls=True), "format_number": plain(_format_number),
+    "trim": plain(_trim("both")), "ltrim": plain(_trim("left")), "rtrim": plain(_trim("right")), "upper": plain(_upper),
+    "lower": plain(_lower), "format": generic(_format, nulls=True), "format_number": plain(_format_number),
     "parse_data_size": plain(_data_size), "starts_with": plain(_starts), "reverse_text": plain(lambda v: v[::-1]),
     "split_pairs": plain(_split_pairs), "text_length": plain(len), "text_repeat": plain(_repeated),
 }  # fmt: skip
