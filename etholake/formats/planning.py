@@ -6,6 +6,7 @@ The result is a guessed mapping with a note for everything that was guessed, and
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -26,6 +27,11 @@ _SIMBA_STAGES = (
     "targets_inserted", _SIMBA_RESULTS, "features_extracted", "outlier_corrected_movement_location",
     "outlier_corrected_movement", "input_csv",
 )  # fmt: skip
+# Folders that say what made or holds the tracks, not which recording they are of.
+_TOOL = r"dlc|madlc|deeplabcut|sleap|jabs|nwb|simba|mars|anipose|slp|h5|hdf5|csv|tracks?|tracking|poses?|keypoints"
+_OF_TOOLS = re.compile(
+    rf"(?:{_TOOL})(?:[ ._-](?:{_TOOL}|files?|outputs?|results?|predictions?|exports?))*", re.IGNORECASE
+)
 _PREFERRED = (".h5", ".hdf5", ".slp", ".nwb", ".nc", ".parquet", ".npy", ".csv")
 
 
@@ -34,7 +40,9 @@ class ImportPlan:
     """A guessed mapping and why it is so.
 
     `notes` by (section, key) say what was guessed; `label_match` and `video_match` how each file was matched, by
-    its key; `twins` are the other files with the tracks of a video, by the key of the chosen one.
+    its key; `twins` are the other files with the tracks of a video, by the key of the chosen one; `rivals` are
+    other tools' tracks of that name, length and number of animals that are taken to be of another video, because
+    they lie in another folder.
     """
 
     mapping: ImportMapping
@@ -42,6 +50,7 @@ class ImportPlan:
     label_match: dict[str, Match] = field(default_factory=dict)
     video_match: dict[str, Match] = field(default_factory=dict)
     twins: dict[str, list[str]] = field(default_factory=dict)
+    rivals: dict[str, list[str]] = field(default_factory=dict)
 
 
 def make_plan(
@@ -77,6 +86,9 @@ def make_plan(
         rules[name] = VideoRule(number, facts.key, own_labels, own_videos[0].file if own_videos else "")
         _note(plan, "labels", name, [plan.label_match[key].how for key in own_labels])
         _note(plan, "video", name, [plan.video_match[v.file].how for v in own_videos[:1]])
+        rivals = [other.key for other in chosen.values() if other is not facts and _may_be_twin(facts, other)]
+        if any(chosen[key].format != facts.format for key in rivals):
+            plan.rivals[facts.key] = rivals
     parts, part_notes = guess_parts_of(chosen.values())
     animals = guess_animals(chosen.values())
     used = [item for items in labels_of.values() for item in items]
@@ -99,9 +111,10 @@ def _note(plan: ImportPlan, section: str, key: str, texts: Sequence[str]) -> Non
 def _groups(pose: Sequence[PoseFacts]) -> list[list[PoseFacts]]:
     """Return the recordings of each video, the one to import first.
 
-    Two files are of one video if they lie in one folder (or in the folders of SimBA's stages), have one name but
-    for what tools add (or name one video and are of different tools), and agree in length, animals and parts: a
-    csv beside its h5, or smoothed tracks beside raw ones. Recordings of one file are videos of their own.
+    Two files are of one video if they agree in length and number of animals, and in their name but for what tools
+    add to it, and lie in one folder, but for folders that are named after tools (`_folder`): if they have the same
+    parts (a csv beside its h5, smoothed tracks beside raw ones) or are of different tools. Recordings of one file
+    are videos of their own.
     """
     groups: list[list[PoseFacts]] = []
     for facts in pose:
@@ -114,21 +127,27 @@ def _groups(pose: Sequence[PoseFacts]) -> list[list[PoseFacts]]:
 
 
 def _is_twin(one: PoseFacts, other: PoseFacts) -> bool:
-    folders = {_folder(facts) for facts in (one, other)}
+    return _folder(one) == _folder(other) and _may_be_twin(one, other)
+
+
+def _may_be_twin(one: PoseFacts, other: PoseFacts) -> bool:
+    """Return whether only the folders may tell that two files are of different videos."""
+    tools = one.format != other.format
     return (
         one.file != other.file
-        and len(folders) == 1
-        and (_alike(one.file, other.file) or (one.format != other.format and _alike(one.video, other.video)))
+        and (tools or set(one.parts) == set(other.parts))
+        and (_alike(one.file, other.file) or (tools and _alike(one.video, other.video)))
         and abs(one.last_frame - other.last_frame) <= TWIN_SLACK
         and len(one.animals) == len(other.animals)
-        and set(one.parts) == set(other.parts)
     )
 
 
 def _folder(facts: PoseFacts) -> PurePosixPath:
-    """Return the folder of a file, for one of a SimBA stage that of the project's stages."""
+    """Return the folder of a file, without the parts of the path that only name a tool or SimBA's stages."""
     folder = PurePosixPath(facts.file).parent
-    return folder.parent if folder.name in _SIMBA_STAGES else folder
+    if folder.name in _SIMBA_STAGES:
+        folder = folder.parent
+    return PurePosixPath(*(part for part in folder.parts if not _OF_TOOLS.fullmatch(part)))
 
 
 def _alike(one: str | None, other: str | None) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from lab_folder import boris_csv, boris_project, deeplabcut_csv, walk_xy
+from pose_twins import sleap_analysis
 
 from etholake.formats.matching import Candidate, best_match
 from etholake.stages.lake.import_folder import ImportOptions, run
@@ -91,3 +92,33 @@ def test_a_file_with_only_a_header_has_a_line_in_the_report(tmp_path: Path) -> N
     assert {"file": "log.csv", "what it is": "BORIS tabular events", "matched": "no: it is empty"} in report[
         "files"
     ]
+
+
+@pytest.mark.parametrize(
+    ("deeplabcut", "sleap", "videos", "words"),
+    [
+        ("dlc", "sleap", 1, "dlc/clip.csv: 36 points are not used: sleap/clip.analysis.h5 holds the tracks"),
+        (".", ".", 1, "clip.csv: 36 points are not used: clip.analysis.h5 holds the tracks of the same video"),
+        ("day1/DLC results", "day1/SLEAP", 1, "holds the tracks of the same video"),
+        (
+            "cage1",
+            "cage2",
+            2,
+            "cage1/clip.csv: is taken for another video than cage2/clip.analysis.h5, though name",
+        ),
+        ("day1/dlc", "day2/sleap", 2, "is taken for another video than"),
+    ],
+)
+def test_a_video_that_two_tools_have_tracked_is_one_video(
+    deeplabcut: str, sleap: str, videos: int, words: str, tmp_path: Path
+) -> None:
+    """SLEAP's parts have names of their own; of the folders only names of tools say nothing of the recording."""
+    lab = tmp_path / "lab"
+    (lab / sleap).mkdir(parents=True)
+    sleap_analysis(lab / sleap, "clip.analysis.h5")
+    deeplabcut_csv(lab / deeplabcut / "clip.csv", walk_xy(6, 2, 3), ("snout", "neck", "tail_base"), ("m1", "m2"))
+    run(lab, tmp_path / "data", ImportOptions(fps=30))
+    report = json.loads((tmp_path / "data" / "imports" / "lab" / "report.json").read_text())
+    assert len(report["videos"]) == videos
+    said = [f"{entry['file']}: {entry['text']}" for kind in ("assumed", "left_out") for entry in report[kind]]
+    assert any(words in text for text in said), said

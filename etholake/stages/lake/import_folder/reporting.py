@@ -138,6 +138,12 @@ def _unmatched(
                 f"{other} holds the tracks of the same video" if other else "the mapping names no video with it"
             )
             entries.append(_entry("left-out", text, facts.key, remedy))
+    for key, others in plan.rivals.items():
+        if key in name_of and (imported := [other for other in others if other in name_of]):
+            text = f"is taken for another video than {', '.join(imported)}, though name, length and animals agree"
+            entries.append(
+                _entry("assumed", text, key, "of tracks of one video, remove all but one from [videos]")
+            )
     return entries
 
 
