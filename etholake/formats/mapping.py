@@ -27,6 +27,7 @@ __all__ = [
 ]
 
 EACH = "each"  # an animal that the source does not name: the label is written for every animal
+_SCALES_APART = 1.25  # px/cm along x and y; pixels are square, but a camera may look from aside
 FROM_FILE = "file"  # agent or target as the file says it; `EACH` where it does not
 
 
@@ -215,8 +216,32 @@ def parse_mapping(text: str, where: str) -> ImportMapping:
         actions=_actions(document.get("actions", {}), problems),
         videos=_videos(document.get("videos", {}), problems),
     )  # fmt: skip
+    if (mapping.scale.body_length_cm is None) != (not mapping.scale.body_parts):
+        problems.append("[scale]: body_length_cm and body_parts, between which it is measured, go together")
+    problems += _edge_problems(mapping.arena)
     raise_collected(DataError, f"{where} cannot be used; mend these places and run again", problems)
     return mapping
+
+
+def _edge_problems(arena: Arena) -> list[str]:
+    """Return what keeps the arena's edges from giving px/cm; edges that are not given are no problem."""
+    problems, scales = [], []
+    for names, low, high, cm in (
+        ("left_px, right_px and width_cm", arena.left_px, arena.right_px, arena.width_cm),
+        ("top_px, bottom_px and height_cm", arena.top_px, arena.bottom_px, arena.height_cm),
+    ):
+        if low is None and high is None:
+            continue
+        if low is None or high is None or cm is None:
+            problems.append(f"[arena]: {names} go together: two of them give no px/cm")
+        elif high <= low:
+            problems.append(f"[arena]: of {names} the second must be the greater edge (y grows downwards)")
+        else:
+            scales.append((high - low) / cm)
+    if len(scales) == 2 and max(scales) > _SCALES_APART * min(scales):
+        both = f"its width gives {scales[0]:.3g} px/cm, its height {scales[1]:.3g}"
+        problems.append(f"[arena]: {both}: an edge or a length is wrong")
+    return problems
 
 
 def _animals(table: Any, problems: list[str]) -> dict[str, int | str]:

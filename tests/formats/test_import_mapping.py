@@ -8,8 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etholake.errors import DataError
+from etholake.formats.facts import PoseFacts
 from etholake.formats.mapping import ActionRule, Arena, ImportMapping, Scale, VideoRule, joined, parse_mapping
 from etholake.formats.mapping_file import mapping_text, updated_text
+from etholake.stages.lake.import_folder.job import VideoJob, _beyond_picture
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 POSITIVE = st.none() | st.floats(1e-3, 1e6)
@@ -134,4 +136,39 @@ def test_a_person_s_values_win_and_new_files_are_added() -> None:
         animals={"a": 2, "b": 1},
         # l2 was there and not taken: left out on purpose; l3, v.mp4 and q are new; r was taken out.
         videos={"v": VideoRule(7, "p.csv", ("l1.csv", "l3.csv"), "v.mp4"), "w": VideoRule(9, "q.csv")},
+    )
+
+
+@pytest.mark.parametrize(
+    ("tables", "message"),
+    [
+        ("[arena]\nleft_px = 500\nright_px = 100\nwidth_cm = 40", "the second must be the greater edge"),
+        ("[arena]\nleft_px = 10\nright_px = 100", "left_px, right_px and width_cm go together"),
+        ("[arena]\ntop_px = 10\nheight_cm = 30", "top_px, bottom_px and height_cm go together"),
+        (
+            "[arena]\nleft_px=0\nright_px=400\nwidth_cm=40\ntop_px=0\nbottom_px=300\nheight_cm=3",
+            "its width gives 10 px/cm, its height 100: an edge or a length is wrong",
+        ),
+        (
+            "[scale]\nbody_length_cm = 8",
+            "body_length_cm and body_parts, between which it is measured, go together",
+        ),
+        ('[scale]\nbody_parts = ["nose", "tail_base"]', "body_length_cm and body_parts"),
+    ],
+)
+def test_lengths_that_give_no_scale_are_refused(tables: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        parse_mapping(f'source = "/x"\nlab = "lab"\n{tables}\n', "m.toml")
+
+
+@pytest.mark.parametrize(("right", "said"), [(640.0, False), (641.0, False), (1200.0, True)])
+def test_edges_beyond_the_picture_are_said(right: float, said: bool) -> None:
+    arena = Arena(width_cm=40, left_px=0, right_px=right)
+    facts = PoseFacts(
+        "v.csv", 0, False, "deeplabcut_csv", "", "v", 9, 0, 8, ("m1",), ("nose",), 9, {}, 2, True, "px", 30.0, None,
+        (640, 480), 9, None,
+    )  # fmt: skip
+    job = VideoJob("v", VideoRule(1, "v.csv"), ImportMapping("/x", "lab", arena=arena), facts)
+    assert [remark.text for remark in _beyond_picture(job)] == (
+        ["the arena's edges lie beyond the picture of 640 x 480 px"] if said else []
     )

@@ -191,8 +191,8 @@ def _scale(  # noqa: PLR0911 one return a source, in their order
         (arena.left_px, arena.right_px, arena.width_cm),
         (arena.top_px, arena.bottom_px, arena.height_cm),
     ):
-        if low is not None and high is not None and length and high > low:
-            return (high - low) / length, []
+        if low is not None and high is not None and length:  # as the mapping's reader has seen to
+            return (high - low) / length, _beyond_picture(job)
     if recording.unit != "px":  # the true size is known: px/cm only draws it
         if job.facts.pix_per_cm:
             return job.facts.pix_per_cm, []
@@ -207,6 +207,23 @@ def _scale(  # noqa: PLR0911 one return a source, in their order
         text = f"{value:g} px/cm: the median body is taken to be {scale.body_length_cm:g} cm long"
         return value, [Remark("assumed", text, remedy="[scale]")]
     return job.facts.pix_per_cm, []
+
+
+def _beyond_picture(job: VideoJob) -> list[Remark]:
+    """Return a remark if the arena's edges do not lie in the picture: they are another camera's, perhaps."""
+    arena, size = job.mapping.arena, job.size
+    if size is None:
+        return []
+    edges = (
+        (arena.left_px, size[0]),
+        (arena.right_px, size[0]),
+        (arena.top_px, size[1]),
+        (arena.bottom_px, size[1]),
+    )
+    if all(edge is None or -1 <= edge <= length + 1 for edge, length in edges):
+        return []
+    text = f"the arena's edges lie beyond the picture of {size[0]:g} x {size[1]:g} px"
+    return [Remark("note", text, remedy="[arena] in mapping.toml, or pix_per_cm of the video")]
 
 
 def _body_length(recording: PoseRecording, parts: tuple[str, ...]) -> float | None:
