@@ -165,8 +165,8 @@ def test_lengths_that_give_no_scale_are_refused(tables: str, message: str) -> No
 def test_edges_beyond_the_picture_are_said(right: float, said: bool) -> None:
     arena = Arena(width_cm=40, left_px=0, right_px=right)
     facts = PoseFacts(
-        "v.csv", 0, False, "deeplabcut_csv", "", "v", 9, 0, 8, ("m1",), ("nose",), 9, {}, 2, True, "px", 30.0, None,
-        (640, 480), 9, None,
+        "v.csv", 0, False, "deeplabcut_csv", "", "v", 9, 0, 8, ("m1",), ("nose",), 9, {}, 2, True, "px", 30.0,
+        None, (640, 480), 9, None,
     )  # fmt: skip
     job = VideoJob("v", VideoRule(1, "v.csv"), ImportMapping("/x", "lab", arena=arena), facts)
     assert [remark.text for remark in _beyond_picture(job)] == (
