@@ -14,11 +14,13 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from etholake.contract import MAX_POINTS
 from etholake.errors import DataError
 
-__all__ = ["filesystem", "output", "read_table", "split_uri", "write_bytes", "write_table"]
+__all__ = ["filesystem", "output", "read_rows", "read_table", "split_uri", "write_bytes", "write_table"]
 
 MOUNT = "ETHOLAKE_S3_MOUNT"
+MAX_TEXT = 10_000  # bytes of one text in a file that a person hands in
 
 
 def split_uri(uri: str) -> tuple[str, str]:
@@ -50,6 +52,49 @@ def read_table(uri: str, columns: list[str] | None = None) -> Any:
 
     files, path = filesystem(uri)
     return pq.ParquetFile(path, filesystem=files).read(columns=columns)
+
+
+def read_rows(source: Any, columns: list[str] | None = None, max_values: int = MAX_POINTS) -> Any:
+    """Return a Parquet file that a person hands in as an Arrow table, texts as codes of their distinct values.
+
+    Parameters
+    ----------
+    source : a path, or a file object.
+    columns : those to read; all without it. One that the file lacks is left out of the table.
+    max_values : the most values of a column: a file of a few kB may unpack to any number of them.
+
+    Raises
+    ------
+    DataError
+        A column has more values, or a text of more than `MAX_TEXT` bytes.
+    pyarrow.ArrowException, OSError
+        The file cannot be read as Parquet.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pac
+    import pyarrow.parquet as pq
+
+    metadata = pq.read_metadata(source)
+    leaves = [metadata.schema.column(i) for i in range(metadata.num_columns)]
+    wanted = [i for i, leaf in enumerate(leaves) if columns is None or leaf.path.partition(".")[0] in columns]
+    for i in wanted:
+        count = sum(metadata.row_group(g).column(i).num_values for g in range(metadata.num_row_groups))
+        if count > max_values:
+            raise DataError(
+                f"has {count:,} values in the column '{leaves[i].path}', but at most {max_values:,} are read."
+            )
+    texts = [leaves[i].path for i in wanted if leaves[i].physical_type == "BYTE_ARRAY"]
+    if hasattr(source, "seek"):
+        source.seek(0)
+    table = pq.ParquetFile(source, metadata=metadata, read_dictionary=texts).read(columns=columns)
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if pa.types.is_dictionary(column.type):
+            longest = max(
+                (pac.max(pac.binary_length(c.dictionary)).as_py() or 0 for c in column.chunks), default=0
+            )
+            if longest > MAX_TEXT:
+                raise DataError(f"has a text of {longest:,} bytes in the column '{name}'; no name is so long.")
+    return table
 
 
 @contextmanager

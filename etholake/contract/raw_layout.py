@@ -11,6 +11,9 @@ from etholake.contract.zones import RAW_ZONE
 SPLITS = ("train", "test")
 MAX_MICE = 4  # animals that the columns of the metadata describe
 MAX_ANIMALS = 127  # animals of a video: their numbers are 8-bit integers
+# A small Parquet file may unpack to any number of rows, and tracks are read as a whole.
+MAX_POINTS = 120_000_000  # points of a video: a day of four animals with eleven parts at 30 frames/s
+MAX_BOUTS = 10_000_000  # annotated intervals of a video
 
 MOUSE_ATTRIBUTES = ("strain", "color", "sex", "id", "age", "condition")
 # Columns of the curated metadata that hold an attribute of every animal of a video, however many there are.

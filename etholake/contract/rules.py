@@ -45,6 +45,7 @@ def _rules(unit: Unit, kinds: tuple[str, ...], *rows: tuple[str, Severity, str])
 RULES: Mapping[str, Rule] = _rules(  # files of any kind
     "file", KINDS,
     ("file-unreadable", "quarantine", "The file is empty, truncated or not of its format; it is left out whole."),
+    ("file-too-long", "quarantine", "The file has more rows than a video can have points or bouts."),
     ("file-no-rows", "quarantine", "The file has its columns but not one row."),
     ("file-name", "quarantine", "The file's name is not <video_id>.parquet with a whole number."),
     ("column-missing", "quarantine", "The file lacks a column that its layout asks for; it is left out whole."),

@@ -16,6 +16,8 @@ import pyarrow.parquet as pq
 
 from etholake import storage
 from etholake.contract import (
+    MAX_BOUTS,
+    MAX_POINTS,
     OVERLONG,
     RAW_ANNOTATION_COLUMNS,
     RAW_TRACKING_COLUMNS,
@@ -155,6 +157,9 @@ def _open(raw: RawObject, unit: Unit, bucket: str, wanted: Any) -> tuple[pq.Parq
         columns = parquet_file.schema_arrow.names
     except (pa.ArrowException, OSError) as err:
         raise _unreadable(raw, err, rows) from err
+    limit = MAX_POINTS if raw.kind == "tracking" else MAX_BOUTS
+    if rows > limit:
+        raise BadFileError("file-too-long", f"{name} has {rows:,} rows, but at most {limit:,} are read.", rows)
     if raw.video_id is None:
         raise BadFileError("file-name", f"Expected {name} to be named <video_id>.parquet.", rows)
     if raw.video_id not in unit.videos:

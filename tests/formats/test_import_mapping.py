@@ -161,8 +161,8 @@ def test_lengths_that_give_no_scale_are_refused(tables: str, message: str) -> No
         parse_mapping(f'source = "/x"\nlab = "lab"\n{tables}\n', "m.toml")
 
 
-@pytest.mark.parametrize(("right", "said"), [(640.0, False), (641.0, False), (1200.0, True)])
-def test_edges_beyond_the_picture_are_said(right: float, said: bool) -> None:
+@pytest.mark.parametrize(("right", "beyond"), [(640.0, False), (641.0, False), (1200.0, True)])
+def test_edges_beyond_the_picture_are_said(right: float, beyond: bool) -> None:
     arena = Arena(width_cm=40, left_px=0, right_px=right)
     facts = PoseFacts(
         "v.csv", 0, False, "deeplabcut_csv", "", "v", 9, 0, 8, ("m1",), ("nose",), 9, {}, 2, True, "px", 30.0,
@@ -170,5 +170,5 @@ def test_edges_beyond_the_picture_are_said(right: float, said: bool) -> None:
     )  # fmt: skip
     job = VideoJob("v", VideoRule(1, "v.csv"), ImportMapping("/x", "lab", arena=arena), facts)
     assert [remark.text for remark in _beyond_picture(job)] == (
-        ["the arena's edges lie beyond the picture of 640 x 480 px"] if said else []
+        ["the arena's edges lie beyond the picture of 640 x 480 px"] if beyond else []
     )

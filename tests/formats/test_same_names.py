@@ -120,5 +120,5 @@ def test_a_video_that_two_tools_have_tracked_is_one_video(
     run(lab, tmp_path / "data", ImportOptions(fps=30))
     report = json.loads((tmp_path / "data" / "imports" / "lab" / "report.json").read_text())
     assert len(report["videos"]) == videos
-    said = [f"{entry['file']}: {entry['text']}" for kind in ("assumed", "left_out") for entry in report[kind]]
-    assert any(words in text for text in said), said
+    sentences = [f"{entry['file']}: {entry['text']}" for kind in ("assumed", "left_out") for entry in report[kind]]
+    assert any(words in text for text in sentences), sentences

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from etholake.contract import RAW_ANNOTATION_COLUMNS
+from etholake.contract import MAX_BOUTS, RAW_ANNOTATION_COLUMNS
 from etholake.errors import DataError, raise_collected
 from etholake.formats.base import Bout, Detection, LabelFormat, LabelRecording, ReadOptions, Remark
 from etholake.formats.labels.clock import MAX_FRAMES
 from etholake.formats.labels.reading import quietly, safe_name
+from etholake.storage import read_rows
 
 __all__ = ["FORMAT"]
-
-_MAX_ROWS = 10_000_000
 
 
 class MabeAnnotation(LabelFormat):
@@ -34,17 +33,15 @@ class MabeAnnotation(LabelFormat):
     def read(self, path: Path, options: ReadOptions) -> Iterator[LabelRecording]:
         """Yield the one recording of a file; animals are called by their number. The video is the file's name."""
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
         del options  # every row has both ends
         missing = set(RAW_ANNOTATION_COLUMNS) - _columns(path)
         if missing:
             raise DataError(f"{path}: a MABe annotation lacks the columns {', '.join(sorted(missing))}.")
         try:
-            with pq.ParquetFile(path) as file:
-                if file.metadata.num_rows > _MAX_ROWS:
-                    raise DataError(f"{path}: {file.metadata.num_rows:,} rows are more than any annotation has.")
-            rows = pq.read_table(path, columns=list(RAW_ANNOTATION_COLUMNS)).to_pylist()
+            rows = read_rows(path, list(RAW_ANNOTATION_COLUMNS), MAX_BOUTS).to_pylist()
+        except DataError as err:
+            raise DataError(f"{path}: {err}") from err
         except (OSError, pa.ArrowException) as err:
             raise DataError(f"{path}: cannot be read as Parquet: {err}.") from err
         problems = [text for number, row in enumerate(rows) if (text := _problem(row, number))]

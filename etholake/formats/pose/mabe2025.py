@@ -18,6 +18,7 @@ from etholake.errors import DataError
 from etholake.formats.base import Detection, PoseFormat, PoseRecording, ReadOptions
 from etholake.formats.pose.points import make_recording
 from etholake.formats.reading import quiet, reading
+from etholake.storage import read_rows
 
 __all__ = ["FORMAT", "Mabe2025"]
 
@@ -48,7 +49,7 @@ class Mabe2025(PoseFormat):
             if lacking:
                 raise DataError(f"{path}: lacks the columns {', '.join(lacking)}.")
             extra = [name for name in OPTIONAL if name in schema]
-            table = pq.read_table(path, columns=[*COLUMNS, *extra]).combine_chunks()
+            table = read_rows(path, [*COLUMNS, *extra]).combine_chunks()
             if any(table.column(name).null_count for name in COLUMNS[:3]):
                 raise DataError(f"{path}: a row has no video_frame, mouse_id or bodypart.")
             frame = table.column("video_frame").to_numpy()
@@ -86,7 +87,8 @@ class Mabe2025(PoseFormat):
 
 def _codes(column: pa.ChunkedArray, *, ordered: bool) -> tuple[list[str], npt.NDArray[np.int64]]:
     """Return the names and the code of each row; in the order of the values, else of their first row."""
-    encoded = pac.dictionary_encode(column).combine_chunks() if column.num_chunks else None
+    coded = pa.types.is_dictionary(column.type)
+    encoded = (column if coded else pac.dictionary_encode(column)).combine_chunks() if column.num_chunks else None
     if encoded is None or not len(column):
         return [], np.empty(0, np.int64)
     if isinstance(encoded, pa.ChunkedArray):

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from etholake.contract import (
+    MAX_BOUTS,
     RAW_ANNOTATION_COLUMNS,
     SPLITS,
     action_name,
@@ -35,6 +36,7 @@ from etholake.events.post_processing import PostProcessing
 from etholake.events.types import Event, PairScores, Triplet
 from etholake.result import StageResult
 from etholake.settings import Settings
+from etholake.storage import read_rows
 
 __all__ = ["Truth", "evaluate", "ignored_by_official", "judge", "lines", "read_truth", "run", "write_page"]
 
@@ -303,16 +305,15 @@ def _fps(text: str | None) -> float | None:
 
 def _annotations(path: Path, video: int) -> list[Event]:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     if not path.is_file():
         return []
     names = list(RAW_ANNOTATION_COLUMNS)
     try:
-        table = pq.ParquetFile(path).read(columns=names).select(names)
+        table = read_rows(path, names, MAX_BOUTS).select(names)
         for name in set(names) - {"action"}:  # a fraction is no frame: it must not be cut off
             table = table.set_column(names.index(name), name, table[name].cast(pa.int64()))
-    except (pa.ArrowException, OSError, KeyError) as err:
+    except (pa.ArrowException, OSError, KeyError, DataError) as err:
         _log.warning("%s: left out of the score, cannot be read: %s", path, err)
         return []
     whole = table.drop_null()

@@ -21,6 +21,7 @@ from etholake.settings import Settings
 from etholake.stages.serving import predict
 from etholake.stages.serving.endpoint import create_trained_model
 from etholake.stages.serving.videos import METADATA_FIELDS, request_body
+from etholake.storage import read_rows
 
 __all__ = ["FORMS", "run"]
 
@@ -75,11 +76,10 @@ def run(
 
 def _body(tracks: Path, metadata: Path) -> bytes:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     try:
         row: dict[str, Any] = json.loads(metadata.read_text(encoding="utf-8"))
-        table = pq.read_table(tracks)
+        table = read_rows(tracks)
     except (OSError, ValueError, pa.ArrowException) as err:
         raise DataError(f"{tracks} or {metadata} cannot be read: {err}") from err
     needed = ("lab_id", "video_id", "frames_per_second", "behaviors_labeled")

@@ -30,6 +30,7 @@ from etholake.result import StageResult
 from etholake.settings import Settings
 from etholake.stages.model.models import unpacked
 from etholake.stages.reports.overlay import apart
+from etholake.storage import read_rows
 from etholake.video.bouts import write_bout_sheets
 from etholake.video.box_log import BoxLog
 from etholake.video.facts import FLAGS, flags_of
@@ -237,11 +238,10 @@ def _with_tracks(
 ) -> tuple[PoseTracks, ClipTask, VideoTracks]:
     """Return the tracks of a file for the model, the task with its key points, and these in pixels."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowException) as err:
+        table = read_rows(path)
+    except (OSError, pa.ArrowException, DataError) as err:
         raise DataError(f"{path} cannot be read: {err}") from err
     made = PoseTracks.from_curated if "x_cm" in table.column_names else PoseTracks.from_raw
     try:
