@@ -159,8 +159,9 @@ def base_model(folders: Mapping[str, Path], scratch: Path) -> Any:
     """
     if "model" not in folders:
         return None
-    from etholake.models.archive import ARCHIVE, load_model, unpack
+    from etholake.models.archive import ARCHIVE, load_model
     from etholake.models.registry import FAMILIES
+    from etholake.models.tarball import unpack
 
     model = load_model(unpack((folders["model"] / ARCHIVE).read_bytes(), scratch / "base", ARCHIVE))
     FAMILIES.get(model.family).check_fine_tuning()

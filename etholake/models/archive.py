@@ -20,10 +20,11 @@ from etholake.errors import ContractError, DataError, UsageError
 from etholake.events.post_processing import PostProcessing
 from etholake.models.base import Model
 from etholake.models.registry import FAMILIES
+from etholake.models.tarball import opened, own_name
 
 __all__ = [
     "ARCHIVE", "FORMAT", "META", "ModelMetadata", "checkpoint_of", "load_model", "metadata_of", "read_meta",
-    "stored_metas", "unpack", "write_meta",
+    "stored_metas", "write_meta",
 ]  # fmt: skip
 
 ARCHIVE, META = "model.tar.gz", "meta.json"
@@ -107,27 +108,13 @@ def read_meta(folder: Path, family: str | None = None) -> ModelMetadata:
     )
 
 
-def unpack(archive: bytes, folder: Path, name: str) -> Path:
-    """Extract an archive into `folder` and return it; `name` says in messages which archive.
-
-    Raises DataError for anything but a tar archive, and for links and paths that leave the folder.
-    """
-    try:
-        with tarfile.open(fileobj=io.BytesIO(archive)) as content:
-            content.extractall(folder, filter="data")
-    except tarfile.TarError as err:
-        raise DataError(f"'{name}' is not the archive of a model: {err}.") from err
-    return folder
-
-
 def metadata_of(archive: bytes, where: str) -> dict[str, Any]:
     """Return the `meta.json` of an archive as it is stored. Raises DataError, naming `where`, if it has none."""
+    with opened(archive, where) as members:
+        stored = next((members.read(m) for m in members if m.isreg() and own_name(m) == META), None)
     try:
-        with tarfile.open(fileobj=io.BytesIO(archive)) as content:
-            members = {member.name.removeprefix("./"): member for member in content if member.isreg()}
-            stream = content.extractfile(members[META])
-            meta = json.loads(stream.read()) if stream else None
-    except (tarfile.TarError, KeyError, ValueError) as err:
+        meta = json.loads(stored or b"")
+    except (ValueError, RecursionError) as err:
         raise DataError(f"This is not the archive of a model: {where} has no readable {META} ({err}).") from err
     if not isinstance(meta, dict):
         raise DataError(f"This is not the archive of a model: the {META} of {where} is no JSON object.")
@@ -136,10 +123,10 @@ def metadata_of(archive: bytes, where: str) -> dict[str, Any]:
 
 def stored_metas(archive: bytes) -> Iterator[dict[str, Any]]:
     """Yield the `meta.json` of the model in an archive, and of those that it combines."""
-    with tarfile.open(fileobj=io.BytesIO(archive)) as content:
-        for member in content:
-            if Path(member.name).name == META and (stream := content.extractfile(member)):
-                yield json.loads(stream.read())
+    with opened(archive, ARCHIVE) as members:
+        for member in members:
+            if member.isreg() and Path(member.name).name == META:
+                yield json.loads(members.read(member))
 
 
 def checkpoint_of(archive: bytes, checkpoint: str) -> bytes:
@@ -149,26 +136,22 @@ def checkpoint_of(archive: bytes, checkpoint: str) -> bytes:
     name, and DataError for no archive.
     """
     sink = io.BytesIO()
-    try:
-        with tarfile.open(fileobj=io.BytesIO(archive)) as source:
-            files = {member.name.removeprefix("./"): member for member in source if member.isreg()}
-            checkpoints = sorted(
-                name.split("/")[0] for name in files if name.endswith(f"/{META}") and name.count("/") == 1
-            )
-            if checkpoint not in checkpoints:
-                raise UsageError(
-                    f"The model has no checkpoint '{checkpoint}'; it has {', '.join(checkpoints) or 'none'} "
-                    "beside that of the best score (field second_best of a network that is trained alone)."
-                )
-            with tarfile.open(fileobj=sink, mode="w:gz") as target:
-                for name, member in files.items():
-                    own = name.removeprefix(f"{checkpoint}/")
-                    if own != name or name.startswith("code/"):
-                        info = copy.copy(member)
-                        info.name = own
-                        target.addfile(info, source.extractfile(member))
-    except tarfile.TarError as err:
-        raise DataError(f"This is not the archive of a model: {err}.") from err
+    checkpoints: set[str] = set()
+    with opened(archive, ARCHIVE) as members, tarfile.open(fileobj=sink, mode="w:gz") as target:
+        for member in members:
+            name = own_name(member)
+            if member.isreg() and name.endswith(f"/{META}") and name.count("/") == 1:
+                checkpoints.add(name.split("/")[0])
+            own = name.removeprefix(f"{checkpoint}/")
+            if member.isreg() and (own != name or name.startswith("code/")):
+                info = copy.copy(member)
+                info.name = own
+                target.addfile(info, io.BytesIO(members.read(member)))
+    if checkpoint not in checkpoints:
+        raise UsageError(
+            f"The model has no checkpoint '{checkpoint}'; it has {', '.join(sorted(checkpoints)) or 'none'} "
+            "beside that of the best score (field second_best of a network that is trained alone)."
+        )
     return sink.getvalue()
 
 

@@ -11,8 +11,9 @@ import pytest
 
 from etholake.errors import DataError, UsageError
 from etholake.events.types import Event, PairScores
-from etholake.models.archive import checkpoint_of, unpack
+from etholake.models.archive import checkpoint_of
 from etholake.models.registry import resolve
+from etholake.models.tarball import unpack
 from etholake.training.validation import HeldOut
 
 

@@ -13,7 +13,8 @@ from etholake import aws
 from etholake.contract import MODEL_ZONE, whole_number
 from etholake.digest import bytes_digest
 from etholake.errors import DataError, UsageError
-from etholake.models.archive import ARCHIVE, META, checkpoint_of, unpack
+from etholake.models.archive import ARCHIVE, META, checkpoint_of
+from etholake.models.tarball import opened, own_name, unpack
 from etholake.objects import object_exists, read_object
 from etholake.settings import Settings
 from etholake.stages import model_packages
@@ -110,10 +111,8 @@ def _archive(folder: Path) -> bytes:
 
 def _content(archive: bytes) -> bytes:
     """Return names and bytes of the archive's files, without times. Raises DataError for no archive."""
-    try:
-        with tarfile.open(fileobj=io.BytesIO(archive)) as content:
-            files = sorted((m.name.removeprefix("./"), m) for m in content.getmembers() if m.isreg())
-            wanted = [(name, content.extractfile(m)) for name, m in files if not name.startswith("code/")]
-            return b"".join(name.encode() + b"\0" + file.read() for name, file in wanted if file)
-    except tarfile.TarError as err:
-        raise DataError(f"This is not the archive of a model: {err}.") from err
+    with opened(archive, ARCHIVE) as members:
+        files = {
+            own_name(m): members.read(m) for m in members if m.isreg() and not own_name(m).startswith("code/")
+        }
+    return b"".join(name.encode() + b"\0" + files[name] for name in sorted(files))
