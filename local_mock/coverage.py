@@ -94,7 +94,8 @@ would refuse is refused when the pipeline is made. Steps are cached and retried 
 RetryPolicies say; after a failure that no step waits for, those that run are waited for and no further one starts.
 SelectiveExecutionConfig, versions of pipelines and VersionId of a definition in S3 are refused.
 
-Of CloudFormation, Rules of a template are read but not evaluated.
+Of CloudFormation, Rules of a template are read but not evaluated; Transform and Fn::Transform (SAM, macros,
+AWS::Include outside of Mappings) are refused, and so is a key that stands twice in one mapping.
 
 Of Step Functions, JSONPath and JSONata are interpreted; Express workflows, distributed maps and activities are
 moto's.

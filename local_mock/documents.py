@@ -47,6 +47,16 @@ class BoundedLoader(yaml.SafeLoader):
         """Return the one document's node, measured."""
         return _measured(super().get_single_node())
 
+    unique_keys = False  # whether a mapping that has a key twice is refused
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        """Return a mapping. Raises RefusedError for a key that stands twice, where `unique_keys` asks for it."""
+        value = super().construct_mapping(node, deep)
+        if self.unique_keys and len(value) < len(node.value):
+            key = _repeated([self.construct_object(key, deep) for key, _ in node.value])
+            raise RefusedError(f"line {node.start_mark.line + 1}: the key '{key}' stands twice in one mapping.")
+        return value
+
     def construct_yaml_int(self, node: Any) -> int:
         """Return a whole number. Raises RefusedError for one that is too long to print."""
         if len(node.value) > _DIGITS:
@@ -113,16 +123,19 @@ def load_yaml(text: Any, loader: type[BoundedLoader] = BoundedLoader) -> Any:
             made.dispose()
 
 
-def load_json(text: str | bytes) -> Any:
+def load_json(text: str | bytes, *, unique_keys: bool = False) -> Any:
     """Return the value of a JSON document.
 
     Raises
     ------
     RefusedError : it is malformed (NaN and Infinity are no JSON), nested deeper than `DEPTH`, or has a number of
-        more than 400 digits.
+        more than 400 digits; with `unique_keys` also if an object has a key twice.
     """
+    pairs = _unique if unique_keys else None
     try:
-        value = json.loads(text, parse_int=_integer, parse_float=_float, parse_constant=_constant)
+        value = json.loads(
+            text, parse_int=_integer, parse_float=_float, parse_constant=_constant, object_pairs_hook=pairs
+        )
     except RefusedError:
         raise
     except RecursionError as err:
@@ -137,6 +150,17 @@ def load_json(text: str | bytes) -> Any:
         containers = [v for v in level if isinstance(v, dict | list)]
         level = [part for v in containers for part in (v.values() if isinstance(v, dict) else v)]
     return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        raise RefusedError(f"The key '{_repeated([key for key, _ in pairs])}' stands twice in one object.")
+    return value
+
+
+def _repeated(keys: list[Any]) -> Any:
+    return next(key for place, key in enumerate(keys) if key in keys[:place])
 
 
 def _integer(text: str) -> int:

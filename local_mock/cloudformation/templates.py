@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import marshal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -40,7 +40,12 @@ _IAM = (
 
 
 class TemplateLoader(BoundedLoader):
-    """YAML as CloudFormation takes it: with its functions as tags, without aliases; dates stay text."""
+    """YAML as CloudFormation takes it: with its functions as tags, without aliases; dates stay text.
+
+    A key that stands twice is refused: one of the two would be lost without a word.
+    """
+
+    unique_keys = True
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         """Compose one node. Raises RefusedError for an alias."""
@@ -95,7 +100,7 @@ def _checked(text: str) -> bytes:
         raise ValidationError(message=f"Template may not exceed {_BYTES} bytes in size.")
     kind = "JSON" if text.lstrip().startswith("{") else "YAML"
     try:
-        template = load_json(text) if kind == "JSON" else load_yaml(text, TemplateLoader)
+        template = load_json(text, unique_keys=True) if kind == "JSON" else load_yaml(text, TemplateLoader)
     except RefusedError as err:
         if kind == "JSON":  # a YAML flow mapping begins in the same way
             try:
@@ -133,6 +138,31 @@ def _check(template: Any) -> None:
             raise _error(f"[/Resources/{name}/Properties] 'Properties' must be an object.")
 
 
+def _refuse_macros(template: dict[str, Any]) -> dict[str, Any]:
+    """Return a template of which a stack is made. Raises ValidationError for what only AWS's macros would write.
+
+    moto includes files in Mappings; elsewhere it would leave the transform, and what it stands for, out.
+    """
+    declared = template.get("Transform", [])
+    names = [declared] if isinstance(declared, str | Mapping) else list(declared)
+    sections = {name: body for name, body in template.items() if name not in ("Mappings", "Transform")}
+    waiting: list[Any] = [sections]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, Mapping):
+            names += [part["Fn::Transform"]] if "Fn::Transform" in part else []
+            waiting += part.values()
+        elif isinstance(part, list):
+            waiting += part
+    if names:
+        shown = sorted({str(name.get("Name", "?")) if isinstance(name, Mapping) else str(name) for name in names})
+        raise ValidationError(
+            message=f"Transform {', '.join(shown)} is not supported by local_mock: process the template first "
+            "(`sam build`, `aws cloudformation package`, `cdk synth`)."
+        )
+    return template
+
+
 def _error(message: str) -> ValidationError:
     return ValidationError(message=f"Template format error: {message}")
 
@@ -168,14 +198,19 @@ def validate_template(self: Any) -> ActionResult:
     return ActionResult(answer)
 
 
-def install() -> None:
-    """Put `parse` before moto's back end and responses. Idempotent."""
-    reader = SimpleNamespace(
-        load=lambda text, Loader=None: parse(text),  # noqa: ARG005 - PyYAML's own names
+def _reader(read: Callable[[Any], dict[str, Any]]) -> SimpleNamespace:
+    """Return what stands in PyYAML's place in a module of moto."""
+    return SimpleNamespace(
+        load=lambda text, Loader=None: read(text),  # noqa: ARG005 - PyYAML's own names
         Loader=None,
         add_multi_constructor=lambda *_: None,
     )
-    models.yaml = responses.yaml = reader
+
+
+def install() -> None:
+    """Put `parse` before moto's back end and responses. Idempotent."""
+    models.yaml = _reader(lambda text: _refuse_macros(parse(text)))
+    responses.yaml = _reader(parse)
     responses.CloudFormationResponse.validate_template = validate_template
     backend = models.CloudFormationBackend
     if getattr(backend, "_parses_stack_sets", False):

@@ -56,6 +56,8 @@ HOSTILE = {
     "a parameter that is a text": TOPIC + "\nParameters: {P: text}",
     "an unknown section": TOPIC + "\nResourses: {}",
     "a section named by a number": TOPIC + "\n1: {}",
+    "a resource twice": "Resources:\n  T: {Type: 'AWS::SNS::Topic'}\n  T: {Type: 'AWS::SQS::Queue'}",
+    "a resource twice in JSON": '{"Resources": {"T": {"Type": "AWS::SNS::Topic"}, "T": {"Type": "AWS::SQS::Queue"}}}',
 }
 
 
@@ -211,3 +213,29 @@ def test_xml_with_entities_is_refused_in_every_encoding() -> None:
                          (b"<?xml version='1.0' encoding='nonsense'?><a/>", "malformed")):  # fmt: skip
         with pytest.raises(RefusedError, match=reason):
             require_plain_xml(body)
+
+
+@pytest.mark.parametrize(
+    ("template", "named"),
+    [
+        ("Transform: AWS::Serverless-2016-10-31\n" + TOPIC, "AWS::Serverless-2016-10-31"),
+        ("Transform: [{Name: 'AWS::Include', Parameters: {Location: 's3://b/k'}}]\n" + TOPIC, "AWS::Include"),
+        ("Resources: {T: {Type: 'AWS::SNS::Topic', Properties: {TopicName: !Transform {Name: M}}}}", "M"),
+        (
+            '{"Resources": {"T": {"Type": "AWS::SNS::Topic", "Fn::Transform": {"Name": "AWS::Include"}}}}',
+            "AWS::Include",
+        ),
+    ],
+)
+@pytest.mark.server
+def test_what_only_a_macro_would_write_is_refused(template: str, named: str, mock_settings: Settings) -> None:
+    client = aws.client(mock_settings, "cloudformation")
+    for make in (
+        lambda: client.create_stack(StackName="macro", TemplateBody=template),
+        lambda: client.create_change_set(
+            StackName="macro", ChangeSetName="c", ChangeSetType="CREATE", TemplateBody=template
+        ),
+    ):
+        with pytest.raises(ClientError, match=rf"Transform {named} is not supported by local_mock: process the"):
+            make()
+    assert client.get_template_summary(TemplateBody=template)["ResourceTypes"] == ["AWS::SNS::Topic"]
