@@ -57,7 +57,7 @@ HOSTILE = {
     "an unknown section": TOPIC + "\nResourses: {}",
     "a section named by a number": TOPIC + "\n1: {}",
     "a resource twice": "Resources:\n  T: {Type: 'AWS::SNS::Topic'}\n  T: {Type: 'AWS::SQS::Queue'}",
-    "a resource twice in JSON": '{"Resources": {"T": {"Type": "AWS::SNS::Topic"}, "T": {"Type": "AWS::SQS::Queue"}}}',
+    "a resource twice in JSON": '{"Resources": {"T": {"Type": "AWS::SNS::Topic"}, "T": {"Type": "A::B::C"}}}',
 }
 
 
