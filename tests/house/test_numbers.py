@@ -184,6 +184,19 @@ def test_a_field_of_trees_has_its_type() -> None:
         resolve("boosted", {"eta": "fast"})
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"rounds": -1}, {"depth": 99}, {"eta": 0}, {"eta": 1.5}, {"subsample": -0.1}, {"colsample": 2}, {"l2": -1},
+        {"min_child_weight": -1}, {"max_rows": 0}, {"threads": -1}, {"seed": -1},
+    ],
+)  # fmt: skip
+def test_a_field_of_trees_has_its_range(fields: dict[str, Any]) -> None:
+    (name,) = fields
+    with pytest.raises(UsageError, match=f"(?s)These trees cannot be grown.*{name} must be "):
+        resolve("boosted", fields)
+
+
 def test_a_field_whose_type_is_not_known_takes_any_value() -> None:
     """A plug-in may import the names of its types for type checkers only."""
 
