@@ -16,6 +16,7 @@ from etholake.formats.facts import Labels, PoseFacts, VideoFile
 from etholake.formats.guessing import guess_actions, guess_animals, guess_parts_of, guess_subjects
 from etholake.formats.mapping import ImportMapping, VideoRule
 from etholake.formats.matching import Candidate, Match, best_match, plain_stem, video_stem
+from etholake.formats.video_table import VideoDetails
 
 __all__ = ["ImportPlan", "make_plan", "video_number"]
 
@@ -42,7 +43,7 @@ class ImportPlan:
     `notes` by (section, key) say what was guessed; `label_match` and `video_match` how each file was matched, by
     its key; `twins` are the other files with the tracks of a video, by the key of the chosen one; `rivals` are
     other tools' tracks of that name, length and number of animals that are taken to be of another video, because
-    they lie in another folder.
+    they lie in another folder. `described` names, by video, the row of a table that gave its fps or px/cm.
     """
 
     mapping: ImportMapping
@@ -51,6 +52,7 @@ class ImportPlan:
     video_match: dict[str, Match] = field(default_factory=dict)
     twins: dict[str, list[str]] = field(default_factory=dict)
     rivals: dict[str, list[str]] = field(default_factory=dict)
+    described: dict[str, str] = field(default_factory=dict)
 
 
 def make_plan(
@@ -60,8 +62,13 @@ def make_plan(
     labels: Sequence[Labels],
     videos: Sequence[VideoFile],
     taken: Collection[int] = (),
+    details: Sequence[VideoDetails] = (),
 ) -> ImportPlan:
-    """Return the plan for a folder; `taken` are video numbers that other imports of the same data folder use."""
+    """Return the plan for a folder.
+
+    `taken` are video numbers that other imports of the same data folder use; `details` are rows of tables that
+    describe videos: their frame rate counts where neither the video nor the tracks have one.
+    """
     groups = _groups(pose)
     chosen = {group[0].key: group[0] for group in groups}
     candidates = [_candidate(group) for group in groups]
@@ -83,7 +90,13 @@ def make_plan(
         number = video_number(lab, name, numbers)
         numbers.add(number)
         own_labels = tuple(item.key for item in labels_of.get(facts.key, ()))
-        rules[name] = VideoRule(number, facts.key, own_labels, own_videos[0].file if own_videos else "")
+        row = _row_of(name, details)
+        has_rate = facts.fps or any(video.fps for video in own_videos)
+        fps, pix_per_cm = (None if has_rate else row.fps, row.pix_per_cm) if row else (None, None)
+        video_file = own_videos[0].file if own_videos else ""
+        rules[name] = VideoRule(number, facts.key, own_labels, video_file, fps=fps, pix_per_cm=pix_per_cm)
+        if row and (fps or pix_per_cm):
+            plan.described[name] = row.name
         _note(plan, "labels", name, [plan.label_match[key].how for key in own_labels])
         _note(plan, "video", name, [plan.video_match[v.file].how for v in own_videos[:1]])
         rivals = [other.key for other in chosen.values() if other is not facts and _may_be_twin(facts, other)]
@@ -148,6 +161,12 @@ def _folder(facts: PoseFacts) -> PurePosixPath:
     if folder.name in _SIMBA_STAGES:
         folder = folder.parent
     return PurePosixPath(*(part for part in folder.parts if not _OF_TOOLS.fullmatch(part)))
+
+
+def _row_of(name: str, details: Sequence[VideoDetails]) -> VideoDetails | None:
+    """Return the row of a video's name, None if there is none, or several that differ."""
+    rows = {row for row in details if _alike(row.name, name)}
+    return rows.pop() if len(rows) == 1 else None
 
 
 def _alike(one: str | None, other: str | None) -> bool:

@@ -17,6 +17,7 @@ from etholake.formats.base import PoseRecording, ReadOptions, Remark
 from etholake.formats.facts import Labels, PoseFacts, VideoFile
 from etholake.formats.hdf5 import open_hdf5
 from etholake.formats.registry import FORMATS
+from etholake.formats.video_table import VideoDetails, read_video_table
 from etholake.formats.walk import Found
 
 __all__ = ["FileSurvey", "RecordingCache", "read_recording", "survey_file"]
@@ -59,6 +60,7 @@ class FileSurvey:
     video: VideoFile | None = None
     error: str = ""
     remarks: tuple[Remark, ...] = field(default=())
+    details: tuple[VideoDetails, ...] = ()
 
 
 def survey_file(
@@ -85,7 +87,10 @@ def survey_file(
         video = VideoFile.from_json(earlier["video"])
     elif origin.video:
         video = _guarded(origin, errors, "video", lambda: _video(origin)) or VideoFile(origin.file)
-    return FileSurvey(origin, pose, labels, video, " ".join(errors), tuple(remarks))
+    details: tuple[VideoDetails, ...] = ()
+    if origin.video_table:
+        details = _guarded(origin, errors, origin.title, lambda: tuple(read_video_table(origin.path))) or ()
+    return FileSurvey(origin, pose, labels, video, " ".join(errors), tuple(remarks), details)
 
 
 def _guarded(origin: Found, errors: list[str], title: str, read: Callable[[], Any]) -> Any:

@@ -12,6 +12,8 @@ from etholake.errors import DataError
 from etholake.formats.base import Detection, LabelFormat, PoseFormat, Remark
 from etholake.formats.registry import detect
 from etholake.formats.video import SUFFIXES
+from etholake.formats.video_table import TITLE as VIDEO_TABLE
+from etholake.formats.video_table import is_video_table
 
 __all__ = ["Found", "identify", "left_out_sentence", "list_files"]
 
@@ -24,7 +26,8 @@ _CLOSE = 0.2
 class Found:
     """A file below the folder: its path in POSIX form, and the formats that will read it.
 
-    `video` is True for a video file by its suffix; `reason` completes "This is a … file, because …".
+    `video` is True for a video file by its suffix, `video_table` for a table that describes videos; `reason`
+    completes "This is a … file, because …".
     """
 
     file: str
@@ -34,6 +37,7 @@ class Found:
     pose: PoseFormat | None = None
     labels: LabelFormat | None = None
     video: bool = False
+    video_table: bool = False
     reason: str = ""
     remarks: tuple[Remark, ...] = field(default=())
 
@@ -41,7 +45,7 @@ class Found:
     def title(self) -> str:
         """Return what the file is, for a person; "" if it was not recognised."""
         titles = dict.fromkeys(item.title for item in (self.pose, self.labels) if item)
-        return "video" if self.video else " + ".join(titles)
+        return "video" if self.video else VIDEO_TABLE if self.video_table else " + ".join(titles)
 
 
 def list_files(folder: Path, skip: tuple[Path, ...] = ()) -> tuple[list[Path], list[Remark]]:
@@ -132,7 +136,8 @@ def identify(folder: Path, path: Path) -> Found:
             pose, reason = item, reason or detection.reason
         elif isinstance(item, LabelFormat) and labels is None:
             labels, reason = item, reason or detection.reason
-    return Found(file, path, status.st_size, status.st_mtime_ns, pose, labels, reason=reason)
+    table = not pose and not labels and is_video_table(path)
+    return Found(file, path, status.st_size, status.st_mtime_ns, pose, labels, video_table=table, reason=reason)
 
 
 def _detections(path: Path) -> Iterator[tuple[PoseFormat | LabelFormat, Detection]]:

@@ -144,7 +144,11 @@ def _run(folder: Path, out: Path, options: ImportOptions, tick: OnProgress) -> S
     labels = [item for s in surveys for item in s.labels]
     videos = [s.video for s in surveys if s.video]
     lab = options.lab or (own.lab if own else "") or _slug(folder.resolve().name)
-    plan = make_plan(str(folder.resolve()), lab, pose, labels, videos, other_numbers(out, state.owned))
+    details = [row for s in surveys for row in s.details]
+    if options.fps or (own and own.fps):  # what a person says counts more than a table
+        details = [replace(row, fps=None) for row in details]
+    taken = other_numbers(out, state.owned)
+    plan = make_plan(str(folder.resolve()), lab, pose, labels, videos, taken, details)
     mapping = _with_options(joined(own, plan.mapping, state.seen) if own else plan.mapping, options)
     jobs, problems = _jobs(mapping, surveys)
     if not pose:

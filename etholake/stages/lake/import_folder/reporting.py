@@ -102,6 +102,13 @@ def _guesses(mapping: ImportMapping, plan: ImportPlan) -> list[dict[str, Any]]:
                     shown = f"{value['name']} ({value['kind']})" if value["name"] else "left out"
                 text = f"{section[:-1]} '{key}' → {shown}: {note}"
                 entries.append(_entry("assumed", text, remedy=f"[{section}] in mapping.toml"))
+    for name in plan.described:
+        rule, guessed_rule = mapping.videos.get(name), plan.mapping.videos[name]
+        if rule and (rule.fps, rule.pix_per_cm) == (guessed_rule.fps, guessed_rule.pix_per_cm):
+            values = {"frames/s": rule.fps, "px/cm": rule.pix_per_cm}
+            shown = " and ".join(f"{value:g} {unit}" for unit, value in values.items() if value)
+            text = f"video '{name}' has {shown}, as the row '{plan.described[name]}' of video_info says"
+            entries.append(_entry("assumed", text, remedy="[videos] in mapping.toml"))
     for key, match in {**plan.label_match, **plan.video_match}.items():
         if match.key and match.assumed:
             text = f"matched with {match.key}: {match.how}"
@@ -262,6 +269,11 @@ def _rows(survey: FileSurvey, plan: ImportPlan, name_of: Mapping[str, str]) -> l
         rows.append(
             {"file": survey.video.file, "what it is": title, "frames": frames, "fps": fps, "matched": matched}
         )
+    if survey.details:
+        own = {row.name for row in survey.details}
+        videos = [name for name, row in plan.described.items() if row in own]
+        matched = f"fps or px/cm of {_named(videos)}" if videos else "no: no video of these names lacks them"
+        rows.append({"file": survey.origin.file, "what it is": title, "matched": matched})
     if not rows:
         matched = "error, see below" if survey.error else "no: it is empty"
         rows.append({"file": survey.origin.file, "what it is": title, "matched": matched})
