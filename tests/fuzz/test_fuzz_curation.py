@@ -177,7 +177,8 @@ def error_of(made: Mutant, folder: Path) -> str:
             check(made)
         except Exception as err:
             error = f"{type(err).__name__}: {err}"
-    gc.collect()  # a writer that was left open complains when it dies, and pytest cannot bear that later
+    if error:
+        gc.collect()  # a writer that was left open complains when it dies, and pytest cannot bear that later
     return error
 
 
