@@ -95,9 +95,9 @@ def best_match(named: Sequence[str], own: Sequence[str], folder: str, candidates
         folders = [*filter(None, map(_folders, named)), _folders(f"{folder}/file")]
         for stem in dict.fromkeys(video_stem(n) for n in names if n):
             if hits := by_name.get(plain_stem(stem)):
-                return _choose(hits, folders, how.format(f"'{stem}'"))
+                return _choose(hits, folders, how.format(f"'{stem}'"), names)
         if partly := _partial(names, by_name):
-            return _choose(partly[1], folders, f"'{partly[0]}' is a part of the name", assumed=True)
+            return _choose(partly[1], folders, f"'{partly[0]}' is a part of the name", names, assumed=True)
     return Match(None, "no file of tracks has this name")
 
 
@@ -113,11 +113,30 @@ def _folders(path: str) -> tuple[str, ...]:
 
 
 def _choose(
-    hits: Sequence[Candidate], folders: Sequence[tuple[str, ...]], how: str, *, assumed: bool = False
+    hits: Sequence[Candidate],
+    folders: Sequence[tuple[str, ...]],
+    how: str,
+    names: Sequence[str],
+    *,
+    assumed: bool = False,
 ) -> Match:
-    """Return the only hit, else the only one whose folder is nearest to one of `folders`, the first that tells."""
+    """Return the only hit, else the only one whose folder is told.
+
+    It is told by a name that holds the name of the folder, too (`day1_mouse2` for `day1/mouse2`), else by one of
+    `folders` that it is nearest to, the first that tells.
+    """
     if len(hits) == 1:
         return Match(hits[0].key, how, assumed)
+    stems = [plain_stem(name) for name in names if name]
+    told = []
+    for candidate in hits:
+        parts = _folders(f"{candidate.folder}/file")
+        told.append({part for part in parts if any(_has_word(part, stem) for stem in stems)})
+    most = max(map(len, told))
+    if most and [len(parts) for parts in told].count(most) == 1:
+        place = [len(parts) for parts in told].index(most)
+        shown = ", ".join(f"'{part}'" for part in sorted(told[place]))
+        return Match(hits[place].key, f"{how}, and so is the folder {shown}", assumed=True)
     for own in folders:
         nearness = [_nearness(own, _folders(f"{c.folder}/file")) for c in hits]
         best = max(nearness)
@@ -145,6 +164,11 @@ def _partial(names: Sequence[str], by_name: Mapping[str, list[Candidate]]) -> tu
         return None
     longest = max(hits, key=len)
     return longest, list(dict.fromkeys(hits[longest]))
+
+
+def _has_word(part: str, stem: str) -> bool:
+    """Return whether a name holds another one between separators."""
+    return part != stem and bool(re.search(rf"(?<![^\W_]){re.escape(part)}(?![^\W_])", stem))
 
 
 def _at_separator(short: str, long: str) -> bool:

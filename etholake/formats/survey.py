@@ -16,6 +16,7 @@ from etholake.errors import DataError, EtholakeError
 from etholake.formats.base import PoseRecording, ReadOptions, Remark
 from etholake.formats.facts import Labels, PoseFacts, VideoFile
 from etholake.formats.hdf5 import open_hdf5
+from etholake.formats.labels.xlsx import check_workbook
 from etholake.formats.registry import FORMATS
 from etholake.formats.video_table import VideoDetails, read_video_table
 from etholake.formats.walk import Found
@@ -83,6 +84,8 @@ def survey_file(
             remarks.append(Remark("note", f"holds no labelled bout ({origin.labels.title})", Path(origin.file)))
     if not origin.title and origin.path.name.lower().endswith(_HDF5_SUFFIXES):
         _guarded(origin, errors, "HDF5", lambda: _check_hdf5(origin.path))
+    if not origin.title and origin.path.name.lower().endswith(".xlsx") and not origin.path.name.startswith("~$"):
+        _guarded(origin, errors, "xlsx", lambda: check_workbook(origin.path))
     if origin.video and earlier is not None:
         video = VideoFile.from_json(earlier["video"])
     elif origin.video:

@@ -418,16 +418,19 @@ def test_files_that_hold_nothing_are_named_with_the_reason(
     (folder / "m3.csv").touch()
     (folder / "m4.h5").write_bytes(bytes(5000))
     (folder / "m5.slp").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(5000))
+    (folder / "scores.xlsx").write_bytes(b"PK\x03\x04" + bytes(5000))
+    (folder / "~$scores.xlsx").write_bytes(bytes(165))  # Excel's own, while the workbook is open
     with h5py.File(folder / "features.h5", "w") as file:
         file["anything"] = [1, 2, 3]
     result = imported()
     assert [e["text"] for e in result.details["left_out"]] == [
         "the file is empty: was it copied or downloaded whole?"
     ]
-    assert len(result.details["errors"]) == 2
-    for part in ("m4.h5: is no HDF5 file", "m5.slp: is a damaged or incomplete HDF5 file"):
+    assert len(result.details["errors"]) == 3
+    damaged = "m5.slp: is a damaged or incomplete HDF5 file"
+    for part in ("m4.h5: is no HDF5 file", damaged, "scores.xlsx: expected an xlsx workbook, but it cannot be"):
         assert any(part in error for error in result.details["errors"])
-    assert result.details["not_recognised"] == ["features.h5"]
+    assert result.details["not_recognised"] == ["features.h5", "~$scores.xlsx"]
     assert metadata(tmp_path / "data").keys() == {"m1", "m2"}
 
 

@@ -36,6 +36,9 @@ def bouts(recording: LabelRecording) -> list[tuple[str, float, float]]:
     ("text", "unit", "expected"),
     [
         ("Behavior;Start;End\nattack;0,5;1,5\n", "second", ("attack", 0.5, 1.5)),
+        ("Tier;Verhalten;Beginn;Ende\nA;Putzen;0,5;1,5\n", "second", ("Putzen", 0.5, 1.5)),
+        ("Comportement;Début (s);Durée (s)\ntoilettage;2;1,5\n", "second", ("toilettage", 2.0, 3.5)),
+        ("comportamento;inizio;fine\nfuga;10;20\n", "frame", ("fuga", 10.0, 20.0)),
         ("behavior,onset,duration\nattack,0.5,1.0\n", "second", ("attack", 0.5, 1.5)),
         ("behavior,onset,offset\nattack,1,3\n", "second", ("attack", 1, 3)),
         ("Behaviour,Start (frame),Duration (frames)\nattack,10,5\n", "frame", ("attack", 10, 15)),

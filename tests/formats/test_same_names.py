@@ -122,3 +122,20 @@ def test_a_video_that_two_tools_have_tracked_is_one_video(
     assert len(report["videos"]) == videos
     sentences = [f"{entry['file']}: {entry['text']}" for kind in ("assumed", "left_out") for entry in report[kind]]
     assert any(words in text for text in sentences), sentences
+
+
+@pytest.mark.parametrize(
+    ("own", "folders", "chosen"),
+    [
+        ("2024-01-05_day1.csv", ("2024-01-05", "2024-01-06 (again)"), "2024-01-05"),
+        ("day1 cage2 scored.csv", ("cage1", "cage2"), "cage2"),
+        ("day1_cage22.csv", ("cage1", "cage2"), None),
+        ("day1.csv", ("day1", "cage2"), None),  # its own name tells nothing of the folder
+        ("a_b_day1.csv", ("a/x", "a/b"), "a/b"),
+        ("a_b_day1.csv", ("a", "b"), None),
+    ],
+)
+def test_a_name_may_hold_that_of_the_folder(own: str, folders: tuple[str, ...], chosen: str | None) -> None:
+    match = best_match([], [own], "labels", candidates(*folders))
+    assert match.key == (None if chosen is None else f"{chosen}/day1.csv")
+    assert match.assumed == (chosen is not None)

@@ -20,11 +20,17 @@ from etholake.formats.labels.reading import column, first_rows, number_at, quiet
 
 __all__ = ["FORMAT"]
 
-_ACTION = ("action", "behavior", "behaviour", "label", "event")
-_AGENT = ("agent", "agent id", "subject", "animal", "individual")
+# Words of the languages in which labs keep their tables: English, German, French, Spanish, Italian, Portuguese.
+_ACTION = (
+    "action", "behavior", "behaviour", "label", "event", "verhalten", "comportement", "comportamiento", "conducta",
+    "comportamento",
+)  # fmt: skip
+_AGENT = ("agent", "agent id", "subject", "animal", "individual", "tier", "sujet", "sujeto", "soggetto", "sujeito")
 _TARGET = ("target", "target id", "recipient")
 _VIDEO = ("video", "video id", "video name", "file", "observation")
-_STARTS, _STOPS, _DURATIONS = ("start", "begin", "onset", "from"), ("stop", "end", "offset", "to"), ("duration",)
+_STARTS = ("start", "begin", "onset", "from", "beginn", "anfang", "début", "debut", "inicio", "inizio", "início")
+_STOPS = ("stop", "end", "offset", "to", "ende", "fin", "fine", "fim")
+_DURATIONS = ("duration", "dauer", "durée", "duree", "duración", "duracion", "durata", "duração", "duracao")
 _FRAME_UNITS = ("{} frame", "{} (frame)", "{} (frames)", "{} frames", "{} frame number", "frame {}")
 _SECOND_UNITS = (
     "{} s", "{} (s)", "{} [s]", "{} sec", "{} (sec)", "{} seconds", "{} (seconds)", "{} second", "{} time",

@@ -15,7 +15,7 @@ from xml.parsers import expat
 
 from etholake.errors import DataError
 
-__all__ = ["read_sheets", "sheet_names"]
+__all__ = ["check_workbook", "read_sheets", "sheet_names"]
 
 MAX_UNPACKED = 512 * 2**20  # bytes of all parts together
 MAX_PARTS = 2_000
@@ -49,6 +49,11 @@ def read_sheets(path: Path, max_rows: int | None = None) -> dict[str, list[list[
     with _opened(path) as book:
         strings = _shared_strings(path, book)
         return {name: _cells(path, book, part, strings, max_rows) for name, part in _sheets(path, book)}
+
+
+def check_workbook(path: Path) -> None:
+    """Raise DataError if a file is no workbook, or one that unpacks to more than any of labels."""
+    _opened(path).close()
 
 
 def _opened(path: Path) -> zipfile.ZipFile:
