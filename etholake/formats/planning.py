@@ -124,10 +124,10 @@ def _note(plan: ImportPlan, section: str, key: str, texts: Sequence[str]) -> Non
 def _groups(pose: Sequence[PoseFacts]) -> list[list[PoseFacts]]:
     """Return the recordings of each video, the one to import first.
 
-    Two files are of one video if they agree in length and number of animals, and in their name but for what tools
-    add to it, and lie in one folder, but for folders that are named after tools (`_folder`): if they have the same
-    parts (a csv beside its h5, smoothed tracks beside raw ones) or are of different tools. Recordings of one file
-    are videos of their own.
+    Two files are of one video if they agree in length and number of animals (or one has single frames of it, which
+    were labelled for a training), and in their name but for what tools add to it, and lie in one folder, but for
+    folders that are named after tools (`_folder`): if they have the same parts (a csv beside its h5, smoothed
+    tracks beside raw ones) or are of different tools. Recordings of one file are videos of their own.
     """
     groups: list[list[PoseFacts]] = []
     for facts in pose:
@@ -150,9 +150,21 @@ def _may_be_twin(one: PoseFacts, other: PoseFacts) -> bool:
         one.file != other.file
         and (tools or set(one.parts) == set(other.parts))
         and (_alike(one.file, other.file) or (tools and _alike(one.video, other.video)))
-        and abs(one.last_frame - other.last_frame) <= TWIN_SLACK
-        and len(one.animals) == len(other.animals)
+        and (_agree(one, other) or (tools and (_is_sample(one, other) or _is_sample(other, one))))
     )
+
+
+def _agree(one: PoseFacts, other: PoseFacts) -> bool:
+    return abs(one.last_frame - other.last_frame) <= TWIN_SLACK and len(one.animals) == len(other.animals)
+
+
+def _is_sample(one: PoseFacts, other: PoseFacts) -> bool:
+    """Return whether `one` holds single frames of the video that `other` holds: those that a person labelled."""
+    return _is_sparse(one) and not _is_sparse(other) and one.last_frame <= other.last_frame + TWIN_SLACK
+
+
+def _is_sparse(facts: PoseFacts) -> bool:
+    return 2 * facts.frames < facts.last_frame - facts.first_frame + 1
 
 
 def _folder(facts: PoseFacts) -> PurePosixPath:
@@ -178,7 +190,7 @@ def _preference(facts: PoseFacts) -> tuple[object, ...]:
     suffix = next((i for i, s in enumerate(_PREFERRED) if lower.endswith(s)), len(_PREFERRED))
     folder = PurePosixPath(facts.file).parent.name
     stage = _SIMBA_STAGES.index(folder) if folder in _SIMBA_STAGES else len(_SIMBA_STAGES)
-    return (stage, "filtered" not in lower, suffix, -facts.present, facts.key)
+    return (_is_sparse(facts), stage, "filtered" not in lower, suffix, -facts.present, facts.key)
 
 
 def _stem(facts: PoseFacts) -> str:

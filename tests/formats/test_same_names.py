@@ -11,7 +11,9 @@ import pytest
 from lab_folder import boris_csv, boris_project, deeplabcut_csv, walk_xy
 from pose_twins import sleap_analysis
 
+from etholake.formats.facts import PoseFacts
 from etholake.formats.matching import Candidate, best_match
+from etholake.formats.planning import make_plan
 from etholake.stages.lake.import_folder import ImportOptions, run
 
 PARTS, BOUT = ("nose", "neck", "tail_base"), (1.0, 2.0, "m1", "attack")
@@ -139,3 +141,30 @@ def test_a_name_may_hold_that_of_the_folder(own: str, folders: tuple[str, ...], 
     match = best_match([], [own], "labels", candidates(*folders))
     assert match.key == (None if chosen is None else f"{chosen}/day1.csv")
     assert match.assumed == (chosen is not None)
+
+
+def facts(file: str, tool: str, frames: int, last: int, animals: int = 2) -> PoseFacts:
+    names = tuple("abcd"[:animals])
+    return PoseFacts(
+        file, 0, False, tool, tool, "clip", frames, 0, last, names, ("nose",), frames * animals, {}, 2, True, "px",
+        30.0, None, None, None, "clip.mp4",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("dense", "last", "animals", "videos"),
+    [
+        ("clip.csv", 90_049, 2, 1),  # the sample ends before the video
+        ("clip.analysis.h5", 89_999, 3, 1),  # and may show one animal less
+        ("clip.csv", 80_000, 2, 2),  # the video ends before the sample: another one
+        ("other/clip.csv", 90_049, 2, 2),
+    ],
+)
+def test_frames_labelled_for_a_training_are_no_second_video(
+    dense: str, last: int, animals: int, videos: int
+) -> None:
+    """A SLEAP project holds the frames that a person labelled, beside the tracks that came of it."""
+    sample, tracks = facts("clip.slp", "sleap_slp", 400, 89_999), facts(dense, "other", last + 1, last, animals)
+    plan = make_plan("/lab", "lab", [sample, tracks], [], [])
+    assert len(plan.mapping.videos) == videos
+    assert plan.twins == ({dense: ["clip.slp"]} if videos == 1 else {})
