@@ -145,12 +145,13 @@ def _is_twin(one: PoseFacts, other: PoseFacts) -> bool:
 
 def _may_be_twin(one: PoseFacts, other: PoseFacts) -> bool:
     """Return whether only the folders may tell that two files are of different videos."""
-    tools = one.format != other.format
+    sampled = _is_sample(one, other) or _is_sample(other, one)
+    apart = one.format != other.format or sampled  # so that names of files and parts may differ
     return (
         one.file != other.file
-        and (tools or set(one.parts) == set(other.parts))
-        and (_alike(one.file, other.file) or (tools and _alike(one.video, other.video)))
-        and (_agree(one, other) or (tools and (_is_sample(one, other) or _is_sample(other, one))))
+        and (apart or set(one.parts) == set(other.parts))
+        and (_alike(one.file, other.file) or (apart and _alike(one.video, other.video)))
+        and (sampled or _agree(one, other))
     )
 
 

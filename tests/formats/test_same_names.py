@@ -158,13 +158,15 @@ def facts(file: str, tool: str, frames: int, last: int, animals: int = 2) -> Pos
         ("clip.analysis.h5", 89_999, 3, 1),  # and may show one animal less
         ("clip.csv", 80_000, 2, 2),  # the video ends before the sample: another one
         ("other/clip.csv", 90_049, 2, 2),
+        ("labels.predictions.slp", 90_049, 2, 1),  # of the same tool, by the video that both name
     ],
 )
 def test_frames_labelled_for_a_training_are_no_second_video(
     dense: str, last: int, animals: int, videos: int
 ) -> None:
     """A SLEAP project holds the frames that a person labelled, beside the tracks that came of it."""
-    sample, tracks = facts("clip.slp", "sleap_slp", 400, 89_999), facts(dense, "other", last + 1, last, animals)
+    tool = "sleap_slp" if dense.endswith(".slp") else "another"
+    sample, tracks = facts("clip.slp", "sleap_slp", 400, 89_999), facts(dense, tool, last + 1, last, animals)
     plan = make_plan("/lab", "lab", [sample, tracks], [], [])
     assert len(plan.mapping.videos) == videos
     assert plan.twins == ({dense: ["clip.slp"]} if videos == 1 else {})
