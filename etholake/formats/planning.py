@@ -28,8 +28,12 @@ _SIMBA_STAGES = (
     "targets_inserted", _SIMBA_RESULTS, "features_extracted", "outlier_corrected_movement_location",
     "outlier_corrected_movement", "input_csv",
 )  # fmt: skip
+_DLC_LABELLED = "labeled-data"
 # Folders that say what made or holds the tracks, not which recording they are of.
-_TOOL = r"dlc|madlc|deeplabcut|sleap|jabs|nwb|simba|mars|anipose|slp|h5|hdf5|csv|tracks?|tracking|poses?|keypoints"
+_TOOL = (
+    r"dlc|madlc|deeplabcut|sleap|jabs|nwb|simba|mars|anipose|slp|h5|hdf5|csv|tracks?|tracking|poses?|keypoints|"
+    r"videos?"
+)
 _OF_TOOLS = re.compile(
     rf"(?:{_TOOL})(?:[ ._-](?:{_TOOL}|files?|outputs?|results?|predictions?|exports?))*", re.IGNORECASE
 )
@@ -150,9 +154,14 @@ def _may_be_twin(one: PoseFacts, other: PoseFacts) -> bool:
     return (
         one.file != other.file
         and (apart or set(one.parts) == set(other.parts))
-        and (_alike(one.file, other.file) or (apart and _alike(one.video, other.video)))
+        and (_name_one_video(one, other) if apart else _alike(one.file, other.file))
         and (sampled or _agree(one, other))
     )
+
+
+def _name_one_video(one: PoseFacts, other: PoseFacts) -> bool:
+    names, others = ({plain_stem(n) for n in (f.file, f.name, f.video) if n} for f in (one, other))
+    return bool(names & others)
 
 
 def _agree(one: PoseFacts, other: PoseFacts) -> bool:
@@ -169,10 +178,15 @@ def _is_sparse(facts: PoseFacts) -> bool:
 
 
 def _folder(facts: PoseFacts) -> PurePosixPath:
-    """Return the folder of a file, without the parts of the path that only name a tool or SimBA's stages."""
+    """Return the folder of a file, without the parts of the path that only name a tool, or a stage of a project.
+
+    DeepLabCut's projects have `videos` beside `labeled-data`, with a folder a video.
+    """
     folder = PurePosixPath(facts.file).parent
     if folder.name in _SIMBA_STAGES:
         folder = folder.parent
+    if folder.parent.name == _DLC_LABELLED:
+        folder = folder.parent.parent
     return PurePosixPath(*(part for part in folder.parts if not _OF_TOOLS.fullmatch(part)))
 
 

@@ -170,3 +170,24 @@ def test_frames_labelled_for_a_training_are_no_second_video(
     plan = make_plan("/lab", "lab", [sample, tracks], [], [])
     assert len(plan.mapping.videos) == videos
     assert plan.twins == ({dense: ["clip.slp"]} if videos == 1 else {})
+
+
+def test_a_deeplabcut_project_is_its_videos(tmp_path: Path) -> None:
+    """`labeled-data/clip` holds frames of `videos/clip`, which the labels name."""
+    lab = tmp_path / "project"
+    name = "clipDLC_resnet50_testMay7shuffle1_500.csv"
+    deeplabcut_csv(lab / "videos" / name, walk_xy(120, 2, 2), PARTS[:2], ("m1", "m2"))
+    (lab / "labeled-data" / "clip").mkdir(parents=True)
+    rows = [
+        "scorer,,,me,me,me,me",
+        "individuals,,,m1,m1,m2,m2",
+        "bodyparts,,,nose,nose,nose,nose",
+        "coords,,,x,y,x,y",
+    ]
+    rows += [f"labeled-data,clip,img{n:03d}.png,1,2,3,4" for n in (7, 50, 101)]
+    (lab / "labeled-data" / "clip" / "CollectedData_me.csv").write_text("\n".join(rows) + "\n")
+    boris_csv(lab / "boris.csv", "clip.mp4", [BOUT])
+    run(lab, tmp_path / "data", ImportOptions())
+    report = json.loads((tmp_path / "data" / "imports" / "project" / "report.json").read_text())
+    assert [(video["name"], video["bouts"]["written"]) for video in report["videos"]] == [("clip", 1)]
+    assert any("CollectedData_me.csv" in entry["file"] for entry in report["left_out"])
