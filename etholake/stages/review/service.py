@@ -69,8 +69,7 @@ class ReviewService:
             raise UsageError("A reviewer needs a name: give --user NAME.")
         self.settings, self.choice = settings, choice
         self.lake = open_lake(settings)
-        for name in (*video_page.VIEWS, "v_review_library"):
-            query.run_file(settings, query.queries_folder() / "views" / f"{name}.sql")
+        query.create_views(settings, (*video_page.VIEWS, "v_review_library"))
         self.library = VideoLibrary(())
         self.thumbnails = Thumbnails(settings, self.lake)
         self._films_of = lru_cache(_FILMS)(self._find_films)
