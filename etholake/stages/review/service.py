@@ -113,6 +113,10 @@ class ReviewService:
         """Return the out-of-fold probabilities of a training, by default of the last one."""
         return self._opened(given).curve(given.get("run", ""))
 
+    def column_curve(self, given: Given) -> Json:
+        """Return a numeric column of the tracks of a body part, as a curve of each animal."""
+        return self._opened(given).column_curve(given.get("column", ""), given.get("part", ""))
+
     def queue(self, given: Given) -> Json:
         """Return the bouts that are worth most to look at next, for so many minutes."""
         text = given.get("minutes")
@@ -306,8 +310,9 @@ def make_server(settings: Settings, choice: ReviewChoice, port: int = 0) -> Revi
     service = ReviewService(settings, choice)
     ask: dict[str, Callable[[Given], Json]] = {
         "start": lambda _: service.start(), "library": service.library.page, "video": service.video,
-        "state": service.state, "seconds": service.seconds, "curve": service.curve, "queue": service.queue,
-        "agreement": service.agreement, "compare": service.compare,
+        "state": service.state, "seconds": service.seconds, "curve": service.curve,
+        "column": service.column_curve, "queue": service.queue, "agreement": service.agreement,
+        "compare": service.compare,
         "job": lambda _: service.job(), "learn": lambda _: service.learn(), "thumbnail": service.thumbnail,
     }  # fmt: skip
     tell: dict[str, Callable[[Json], Json]] = {
