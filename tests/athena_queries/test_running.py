@@ -13,9 +13,13 @@ from etholake import aws
 from etholake.contract import TABLES
 from etholake.errors import AwsError, UsageError
 from etholake.objects import read_object
+from etholake.pages.figures.request import FigureRequest
 from etholake.settings import Settings
 from etholake.stages.lake import query
 from etholake.stages.lake.result_file import rows_of
+from etholake.stages.reports import figures
+from etholake.stages.review import agreement
+from etholake.stages.review.service import ReviewChoice, ReviewService
 from etholake.stages.state import load_state, save_state
 
 ROOT = Path(__file__).resolve().parents[2] / "athena_queries"
@@ -80,6 +84,24 @@ def test_values_are_never_sql(at: Settings):
     assert query.run_sql(at, "SELECT ? AS v", ["it's"]).rows == [("it's",)]
     assert query.run_sql(at, "SELECT ? AS v", ["12"]).rows == [(12,)]
     assert query.run_sql(at, "SELECT ? AS v", ["'12'"]).rows == [("12",)]
+
+
+def test_no_page_or_figure_makes_views_that_are_there(at: Settings, tmp_path: Path):
+    athena = aws.client(at, "athena")
+
+    def asked() -> set[str]:
+        pages = athena.get_paginator("list_query_executions").paginate(WorkGroup=at.workgroup)
+        return {number for page in pages for number in page["QueryExecutionIds"]}
+
+    query.create_views(at)
+    before = asked()
+    figures.run(at, FigureRequest("budget", tmp_path / "budget.svg", lab="north"))
+    agreement.run(at, "annotation", "r1")
+    ReviewService(at, ReviewChoice("ann"))
+    new = sorted(asked() - before)
+    assert new
+    sent = [athena.get_query_execution(QueryExecutionId=number)["QueryExecution"]["Query"] for number in new]
+    assert [sql for sql in sent if "CREATE OR REPLACE VIEW" in sql] == []
 
 
 def test_missing_unknown_and_mistyped_parameters_are_all_named(at: Settings):

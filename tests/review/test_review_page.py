@@ -294,6 +294,17 @@ def test_the_probabilities_of_a_training_are_a_curve(open_review: Open) -> None:
     expect(shown.locator("#curve-run")).to_be_hidden()
 
 
+def test_a_column_of_the_tracks_is_a_curve(open_review: Open) -> None:
+    shown = open_review("sara", VIDEO)
+    expect(shown.locator("#curve-part")).to_be_hidden()
+    shown.select_option("#curve", "column:x_cm")
+    expect(shown.locator("#curve-what")).to_have_text("mouse1 nose, mouse2 nose", timeout=30_000)
+    shown.select_option("#curve-part", "tail_base")
+    expect(shown.locator("#curve-what")).to_have_text("mouse1 tail_base, mouse2 tail_base", timeout=30_000)
+    shown.select_option("#curve", "column:likelihood")
+    expect(shown.locator("#curve-what")).to_have_text("likelihood of the tail_base is not known", timeout=30_000)
+
+
 def test_a_hidden_video_is_not_drawn(open_review: Open) -> None:
     shown = open_review("tess", VIDEO)
     expect(shown.locator("#wait")).to_be_hidden()

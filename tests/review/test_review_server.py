@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import video_lake
 from lakes import open_lake, rows
 
 from etholake.errors import UsageError
@@ -165,6 +166,20 @@ def test_stored_probabilities_and_scores_are_shown(serve_review: Serve) -> None:
     compared = json.loads(ask(server, "GET", of(server, "api/compare?first=r1&second=r2"))[1])
     assert compared == {"scores": [["north", "chase", 0.25, 0.75]]}
     assert json.loads(ask(server, "GET", of(server, "api/learn"))[1]) == {"runs": ["r1", "r2"], "versions": []}
+
+
+def test_a_column_of_the_tracks_is_the_poses_by_hand(serve_review: Serve) -> None:
+    server = serve_review("ann")
+    where = "api/column?split=train&lab=north&video=41"
+    answer = json.loads(ask(server, "GET", of(server, f"{where}&column=x_cm&part=nose"))[1])
+    assert (answer["unit"], answer["step"]) == ("cm", 1)
+    curves = {mouse: dict(points) for mouse, points in answer["curves"]}
+    for frame in (0, 250, 4499):
+        assert curves[1][frame] == pytest.approx(video_lake.pose(frame)[1, "nose"][0], abs=1e-3)
+    assert (250 in curves[2], curves[2][300]) == (False, 8)
+    for wrong, message in (("column=x_c&part=nose", "x_cm"), ("column=x_cm&part=nosy", "Did you mean 'nose'")):
+        status, body, _ = ask(server, "GET", of(server, f"{where}&{wrong}"))
+        assert (status, message.encode() in body) == (400, True)
 
 
 @pytest.mark.parametrize("given", ["first=r1&second=r1", "first=r1", ""])

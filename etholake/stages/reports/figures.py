@@ -47,8 +47,7 @@ def run(settings: Settings, request: FigureRequest) -> StageResult:
     """
     from etholake.pages.figures.style import styled
 
-    for view in VIEWS:
-        query.run_file(settings, query.queries_folder() / "views" / f"{view}.sql")
+    query.create_views(settings, VIEWS)
     with styled():
         drawn = _DRAWN_BY[request.kind](settings, request)
         request.out.parent.mkdir(parents=True, exist_ok=True)

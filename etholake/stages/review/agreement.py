@@ -121,7 +121,7 @@ def _of_reviewer(settings: Settings, name: str) -> dict[VideoKey, list[tuple[Any
 
 
 def _lengths(settings: Settings, numbers: dict[VideoKey, int]) -> tuple[dict[int, int], dict[int, float]]:
-    query.run_file(settings, query.queries_folder() / "views" / "v_video_info.sql")
+    query.create_views(settings, ["v_video_info"])
     frames, fps = {}, {}
     for split, lab_id, video_id, rate, seconds in query.run_sql(settings, _LENGTHS).rows:
         number = numbers.get(VideoKey(split, lab_id, video_id))

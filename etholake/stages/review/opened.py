@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import collections
+import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
-from etholake.errors import UsageError
+from etholake.contract import TABLES
+from etholake.errors import UsageError, suggestion
 from etholake.lake import Lake
 from etholake.pages.video.events import MatchedEvent
 from etholake.pages.video.page import VideoView, page_content, picture, seconds_of
@@ -31,6 +33,15 @@ _TRAININGS = "SELECT DISTINCT run_id FROM out_of_fold WHERE lab_id = ? AND video
 _CURVE = """SELECT agent_id, target_id, action, video_frame / {step} AS step, max(probability) AS probability
 FROM out_of_fold WHERE run_id = ? AND lab_id = ? AND video_id = ?
 GROUP BY agent_id, target_id, action, video_frame / {step} ORDER BY 1, 2, 3, 4"""
+_COLUMN = """SELECT mouse_id, video_frame / {step} AS step, avg({column}) AS value
+FROM tracking_curated WHERE split = ? AND lab_id = ? AND video_id = ? AND bodypart = ? AND {column} IS NOT NULL
+GROUP BY mouse_id, video_frame / {step} ORDER BY 1, 2"""
+_UNIT = re.compile(r"(cm/s|cm|px)\b")  # opens the comment of a column that has one
+_COLUMNS = {  # of the tracks, that are drawn as a curve: name -> unit, "" for a number without one
+    column.name: unit[1] if (unit := _UNIT.match(column.comment)) else ""
+    for column in TABLES["tracking_curated"].columns
+    if column.type == "float"
+}
 _CURVE_POINTS = 4000  # of a curve: more than a screen has
 _QUERIES_AT_ONCE = 5
 _STATES = 8  # that pages may have seen last: of two reviewers and their latest changes
@@ -86,6 +97,7 @@ class OpenVideo:
             "live": True,
             "runs": runs,
             "labeled": self.labeled,
+            "columns": list(_COLUMNS.items()),
             "film": films.pop(FIRST, None),
             "cameras": films,
             "picture": picture(self.view.info),
@@ -191,6 +203,39 @@ class OpenVideo:
             curve.append([row["step"] * step, round(float(row["probability"]), 3)])
         drawn = [[*triplet, points] for triplet, points in curves.items()]
         return {"runs": runs, "run": run, "step": step, "curves": drawn}
+
+    def column_curve(self, column: str, part: str) -> dict[str, Any]:
+        """Return a numeric column of the curated tracks of a body part, as the mean of every `step` frames.
+
+        Parameters
+        ----------
+        column
+            One of the columns of type float of `tracking_curated`, such as `x_cm` or `likelihood`.
+        part
+            The body part, as the lab tracked it.
+
+        Returns
+        -------
+        dict
+            `unit`, that of the column, "" for a number without one; `step`; `curves`, of (animal, [[first frame,
+            mean], …]). Steps in which the column is not known are left out.
+
+        Raises
+        ------
+        UsageError
+            There is no such column, or the video has no such part: the nearest name is given.
+        """
+        parts = sorted({name for _, name in self.view.tracks.tracks})
+        if column not in _COLUMNS:
+            raise UsageError(f"The tracks have no numeric column '{column}'. {suggestion(column, _COLUMNS)}")
+        if part not in parts:
+            raise UsageError(f"The video has no body part '{part}'. {suggestion(part, parts)}")
+        step = max(1, self.view.frames // _CURVE_POINTS)
+        curves: dict[int, list[list[float]]] = {}
+        sql = _COLUMN.format(step=step, column=column)
+        for row in self._ask(sql, *self._where(), query.literal(part)):
+            curves.setdefault(row["mouse_id"], []).append([row["step"] * step, round(float(row["value"]), 3)])
+        return {"unit": _COLUMNS[column], "step": step, "curves": list(curves.items())}
 
     def _where(self) -> tuple[str, str, str]:
         return query.literal(self.key.split), query.literal(self.key.lab_id), str(self.key.video_id)

@@ -69,8 +69,7 @@ class ReviewService:
             raise UsageError("A reviewer needs a name: give --user NAME.")
         self.settings, self.choice = settings, choice
         self.lake = open_lake(settings)
-        for name in (*video_page.VIEWS, "v_review_library"):
-            query.run_file(settings, query.queries_folder() / "views" / f"{name}.sql")
+        query.create_views(settings, (*video_page.VIEWS, "v_review_library"))
         self.library = VideoLibrary(())
         self.thumbnails = Thumbnails(settings, self.lake)
         self._films_of = lru_cache(_FILMS)(self._find_films)
@@ -113,6 +112,10 @@ class ReviewService:
     def curve(self, given: Given) -> Json:
         """Return the out-of-fold probabilities of a training, by default of the last one."""
         return self._opened(given).curve(given.get("run", ""))
+
+    def column_curve(self, given: Given) -> Json:
+        """Return a numeric column of the tracks of a body part, as a curve of each animal."""
+        return self._opened(given).column_curve(given.get("column", ""), given.get("part", ""))
 
     def queue(self, given: Given) -> Json:
         """Return the bouts that are worth most to look at next, for so many minutes."""
@@ -307,8 +310,9 @@ def make_server(settings: Settings, choice: ReviewChoice, port: int = 0) -> Revi
     service = ReviewService(settings, choice)
     ask: dict[str, Callable[[Given], Json]] = {
         "start": lambda _: service.start(), "library": service.library.page, "video": service.video,
-        "state": service.state, "seconds": service.seconds, "curve": service.curve, "queue": service.queue,
-        "agreement": service.agreement, "compare": service.compare,
+        "state": service.state, "seconds": service.seconds, "curve": service.curve,
+        "column": service.column_curve, "queue": service.queue, "agreement": service.agreement,
+        "compare": service.compare,
         "job": lambda _: service.job(), "learn": lambda _: service.learn(), "thumbnail": service.thumbnail,
     }  # fmt: skip
     tell: dict[str, Callable[[Json], Json]] = {

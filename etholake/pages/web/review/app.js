@@ -179,7 +179,7 @@ document.addEventListener("keydown", (event) => {
 function listen() {
   for (const button of document.querySelectorAll("[data-command]")) button.addEventListener("click", (event) => RUN[button.dataset.command](event));
   for (const button of $("views").children) button.addEventListener("click", () => (button.dataset.view === "library" && video ? (location.search = "") : view(button.dataset.view)));
-  for (const id of ["path", "near", "curve", "agent", "target", "action", "bulk-run", "curve-run"]) $(id).addEventListener("change", later);
+  for (const id of ["path", "near", "curve", "agent", "target", "action", "bulk-run", "curve-run", "curve-part"]) $(id).addEventListener("change", later);
   $("help").addEventListener("click", () => Keys.open(start.actions));
   Library.listen(() => Library.show(go).catch(fail));
   Learn.listen(start, go, keep, fail);
