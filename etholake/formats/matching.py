@@ -128,14 +128,14 @@ def _choose(
     if len(hits) == 1:
         return Match(hits[0].key, how, assumed)
     stems = [plain_stem(name) for name in names if name]
-    told = []
+    parts_in_name = []
     for candidate in hits:
         parts = _folders(f"{candidate.folder}/file")
-        told.append({part for part in parts if any(_has_word(part, stem) for stem in stems)})
-    most = max(map(len, told))
-    if most and [len(parts) for parts in told].count(most) == 1:
-        place = [len(parts) for parts in told].index(most)
-        shown = ", ".join(f"'{part}'" for part in sorted(told[place]))
+        parts_in_name.append({part for part in parts if any(_has_word(part, stem) for stem in stems)})
+    most = max(map(len, parts_in_name))
+    if most and [len(parts) for parts in parts_in_name].count(most) == 1:
+        place = [len(parts) for parts in parts_in_name].index(most)
+        shown = ", ".join(f"'{part}'" for part in sorted(parts_in_name[place]))
         return Match(hits[place].key, f"{how}, and so is the folder {shown}", assumed=True)
     for own in folders:
         nearness = [_nearness(own, _folders(f"{c.folder}/file")) for c in hits]
