@@ -14,11 +14,19 @@ from dashboards import browser
 from etholake import aws
 from etholake.pages.dashboards import definitions
 from etholake.pages.dashboards.server import DashboardServer
+from etholake.pages.token_server import TokenServer
 from etholake.pages.video import server as video_server
 from etholake.settings import Settings
 
 EVIL = "evil.example"
-ATTEMPTS = (Path(__file__).parent / "attack.js").read_text(encoding="utf-8").partition("\n")[2]
+
+
+def script(name: str) -> str:
+    """Return a script without its first line, a comment."""
+    return (Path(__file__).parent / name).read_text(encoding="utf-8").partition("\n")[2]
+
+
+ATTEMPTS, ON_A_TOKEN = script("attack.js"), script("attack_token.js")
 
 
 class _Page(BaseHTTPRequestHandler):
@@ -137,6 +145,30 @@ def test_a_foreign_page_changes_nothing_and_reads_nothing(
     shown.close()
     assert state(mock_settings) == before
     assert asked.times == []
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("host", [EVIL, "localhost", "127.0.0.1"], ids=["cross-site", "other name", "same site"])
+def test_review_and_desk_do_nothing_for_a_foreign_page_that_knows_their_token(
+    evil_browser: Any, attacker: int, host: str
+) -> None:
+    calls: list[Any] = []
+    answer = {"question": lambda given: calls.append(given) or {}}
+    change = {"change": lambda given: calls.append(given) or {}}
+    server = TokenServer("desk", answer, change)
+    serving(server)
+    try:
+        shown = evil_browser.new_page()
+        shown.goto(f"http://{host}:{attacker}/")
+        assert shown.evaluate(ON_A_TOKEN, server.url) == []
+        assert calls == []
+        shown.goto(server.url)  # the page itself may ask
+        assert shown.evaluate("fetch('api/question').then(answer => answer.status)") == 200
+        assert calls == [{}]
+        shown.close()
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def test_a_sandboxed_frame_and_a_page_out_of_a_bucket_are_foreign_too(
