@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from playwright.sync_api import expect
+from video_lake import FPS
 
 from browsers import faults
 
@@ -353,3 +357,53 @@ def test_no_view_breaks_a_rule_of_axe_or_its_width(open_review: Open, axe: str, 
         shown.click(f"#to-{view}")
         problems += [(view, *fault) for fault in faults(shown, axe)]
     assert problems == []
+
+
+def saved_file(shown: Any, button: str) -> tuple[str, bytes]:
+    """Press a button that saves a file; return the file's name and content."""
+    with shown.expect_download() as download:
+        shown.click(button)
+    return download.value.suggested_filename, Path(download.value.path()).read_bytes()
+
+
+def test_what_is_seen_is_saved(open_review: Open) -> None:
+    shown = open_review("olga", VIDEO)
+    expect(shown.locator("#curve-what")).to_contain_text("mouse")  # the means of seconds are there
+    for canvas, what in (("lanes", "ethogram"), ("curves", "curve"), ("arena", "picture")):
+        name, content = saved_file(shown, f"[data-save='{canvas}.png']")
+        assert (name, content[:4]) == (f"north-41-{what}.png", b"\x89PNG")
+    name, content = saved_file(shown, "[data-save='lanes.svg']")
+    assert name == "north-41-ethogram.svg"
+    picture = ElementTree.fromstring(content)
+    words = {node.text.strip() for node in picture.iter("{http://www.w3.org/2000/svg}text") if node.text}
+    assert {"chase 1→2", "label"} <= words
+    assert len(picture.findall("{http://www.w3.org/2000/svg}rect")) > 6
+    name, content = saved_file(shown, "[data-save='curves.svg']")
+    assert b"clip-path" in content
+    ElementTree.fromstring(content)
+
+    name, content = saved_file(shown, "[data-save='lanes.csv']")
+    rows = list(csv.DictReader(content.decode().splitlines()))
+    bouts = [[row["action"], int(row["start_frame"]), int(row["stop_frame"])] for row in rows]
+    kept = [bout for bout, row in zip(bouts, rows, strict=True) if row["source"] == "label"]
+    assert sorted(kept) == sorted(labels(shown))
+    assert {row["source"] for row in rows} == {"annotation", "prediction", "label"}
+    assert {round(int(row["stop_frame"]) / float(row["stop_s"]), 6) for row in rows} == {FPS}
+    name, content = saved_file(shown, "[data-save='curves.csv']")
+    header, *points = csv.reader(content.decode().splitlines())
+    assert header == ["curve", "frame", "s", "cm/s"]
+    assert {name for name, *_ in points} == {"mouse1", "mouse2"}
+    name, content = saved_file(shown, "#bouts >> xpath=../following-sibling::button")
+    assert name == "north-41-bouts.csv"
+    assert len(content.decode().splitlines()) == 1 + shown.locator("#bouts tbody tr").count()
+
+
+def test_the_library_is_saved_as_it_is_shown(open_review: Open) -> None:
+    shown = open_review("olga")
+    shown.fill("#search", "41")
+    expect(shown.locator("#videos tbody tr")).to_have_count(1)
+    name, content = saved_file(shown, "#videos >> xpath=../following-sibling::button[1]")
+    header, *videos = csv.reader(content.decode().splitlines())
+    assert name == "videos.csv"
+    assert "picture" not in header
+    assert [row[header.index("video")] for row in videos] == ["41"]

@@ -1,6 +1,7 @@
 // The review: which view is shown, the commands, and what hangs on the cursor.
 import { address, ask } from "./api.js";
 import * as Curves from "./curves.js";
+import * as Exports from "./exports.js";
 import * as Keys from "./keys.js";
 import * as Labels from "./labels.js";
 import * as Lanes from "./lanes.js";
@@ -181,6 +182,7 @@ function listen() {
   for (const button of $("views").children) button.addEventListener("click", () => (button.dataset.view === "library" && video ? (location.search = "") : view(button.dataset.view)));
   for (const id of ["path", "near", "curve", "agent", "target", "action", "bulk-run", "curve-run", "curve-part"]) $(id).addEventListener("change", later);
   $("help").addEventListener("click", () => Keys.open(start.actions));
+  Exports.listen();
   Library.listen(() => Library.show(go).catch(fail));
   Learn.listen(start, go, keep, fail);
   Player.listen();

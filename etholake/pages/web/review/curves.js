@@ -66,11 +66,19 @@ function read(run) {
 }
 
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-export function draw(frame) {
+/** The points in the shown time as rows of a table, the first one its header. */
+export function drawn() {
+  const { from, to } = range(), shown = lines();
+  const points = shown.lines.flatMap((line) => line.points.filter(([at, value]) => value !== null && at >= from && at <= to).map(([at, value]) => [line.name, at, at / video.fps, value]));
+  return [["curve", "frame", "s", shown.unit || "value"], ...points];
+}
+
+/** Draw the curve, with the cursor at a frame; `pen` may be another one than the canvas's own. */
+export function draw(frame, pen) {
   const canvas = $("curves"), ratio = devicePixelRatio || 1, width = canvas.parentNode.clientWidth, { from, to } = range();
   canvas.style.height = `${HEIGHT}px`;
   if (canvas.width !== Math.round(width * ratio)) [canvas.width, canvas.height] = [Math.round(width * ratio), Math.round(HEIGHT * ratio)];
-  const c = canvas.getContext("2d"), shown = lines(), wide = width - LEFT;
+  const c = pen ?? canvas.getContext("2d"), shown = lines(), wide = width - LEFT;
   c.setTransform(ratio, 0, 0, ratio, 0, 0);
   c.clearRect(0, 0, width, HEIGHT);
   const within = ([at]) => at >= from - video.fps && at <= to + video.fps;

@@ -57,21 +57,22 @@ function layout() {
   rows = [];
   for (const g of named) {
     const title = `${g.action} ${g.agent}${g.target === g.agent ? "" : `→${g.target}`}`;
-    if (g.received.length) rows.push({ title, kind: "annotation", name: "annotated", bouts: g.received });
-    for (const [run, bouts] of g.runs) if (bouts.length) rows.push({ title, kind: "prediction", name: runName(run), bouts });
-    rows.push({ title, kind: "label", name: "label", bouts: g.labels, last: true });
+    if (g.received.length) rows.push({ title, kind: "annotation", name: "annotated", of: g, bouts: g.received });
+    for (const [run, bouts] of g.runs) if (bouts.length) rows.push({ title, kind: "prediction", name: runName(run), of: g, run, bouts });
+    rows.push({ title, kind: "label", name: "label", of: g, bouts: g.labels, last: true });
   }
 }
 
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-export function draw(at) {
+/** Draw everything, with the cursor at a frame; `pen` may be another one than the canvas's own. */
+export function draw(at, pen = context) {
   frame = at;
   layout();
   const ratio = devicePixelRatio || 1, width = canvas.parentNode.clientWidth;
   const height = Math.max(60, TOP + rows.length * ROW + rows.filter((r) => r.last).length * GAP + 6);
   canvas.style.height = `${height}px`;
   if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) [canvas.width, canvas.height] = [Math.round(width * ratio), Math.round(height * ratio)];
-  const c = context, color = { annotation: style("--annotation"), prediction: style("--prediction"), label: style("--label"), fg: style("--fg"), muted: style("--muted"), grid: style("--grid") };
+  const c = pen, color = { annotation: style("--annotation"), prediction: style("--prediction"), label: style("--label"), fg: style("--fg"), muted: style("--muted"), grid: style("--grid") };
   c.setTransform(ratio, 0, 0, ratio, 0, 0);
   c.clearRect(0, 0, width, height);
   c.font = `12px ${getComputedStyle(document.body).fontFamily}`;
@@ -126,6 +127,12 @@ function axis(c, color, height) {
     if (at < canvas.clientWidth - 30) c.fillText(Clock.text(s, step < 1 ? 1 : 0), at + 3, 8);
   }
 }
+
+/** The bouts in the shown time as rows of a table, the first one its header. */
+export const drawn = () => [
+  ["action", "agent_id", "target_id", "source", "run", "start_frame", "stop_frame", "start_s", "stop_s", "confidence"],
+  ...rows.flatMap(({ of, kind, run, bouts }) => bouts.filter((b) => b.stop >= view.from && b.start <= view.to).map((b) => [of.action, of.agent, of.target, kind, run, b.start, b.stop, b.start / video.fps, b.stop / video.fps, b.confidence])),
+];
 
 /** The middle of a row in CSS px of the canvas, for whoever points at it. */
 export const rowOf = (title, kind) => rows.find((row) => row.title === title && row.kind === kind)?.y ?? null;
